@@ -1,0 +1,94 @@
+#ifndef REJOIN_CLIENT_DETAIL_STREAM_ATTEMPT_HPP
+#define REJOIN_CLIENT_DETAIL_STREAM_ATTEMPT_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/dispatch.hpp>
+
+#include <rejoin/client/sse_http_client.hpp>
+#include <rejoin/net/async_event.hpp>
+#include <rejoin/net/deadline.hpp>
+#include <rejoin/resume/end_reason.hpp>
+
+namespace rejoin::detail {
+
+inline EndReason failure_reason(const std::error_code& error) {
+    if (error == ErrorCondition::timeout) return EndReason::timed_out;
+    if (error == Error::truncated) return EndReason::truncated;
+    if (error.category() == error_category()) return EndReason::protocol_error;
+    return EndReason::reset;
+}
+
+// One attempt to get a stream: connect, send, the response's head, and the beginning of the body of one that is no stream.
+//
+// It runs as a coroutine of its own that owns all it uses: the cancellation of who waits for it does not reach it, so that
+// the wait may be repeated, and abandon() reaches every phase of it.
+template <class Traits>
+class StreamAttempt : public std::enable_shared_from_this<StreamAttempt<Traits>> {
+public:
+    using Client = BasicSseHttpClient<Traits>;
+    using Response = BasicMessageResponse<Traits>;
+
+    explicit StreamAttempt(const asio::any_io_executor& executor) : executor_{executor}, done_{executor} {}
+
+    // `error_body`: how much is wanted of the body of a response that is no stream.
+    void start(Client client, HttpRequest request, std::size_t error_body) {
+        auto handler = [self = this->shared_from_this()](std::exception_ptr failure, Result<Response> result) {
+            if (failure) result = std::error_code{asio::error::operation_aborted};
+            self->result_.emplace(std::move(result));
+            self->done_.notify();
+        };
+        auto work = run(this->shared_from_this(), std::move(client), std::move(request), error_body);
+        asio::co_spawn(executor_, std::move(work), asio::bind_cancellation_slot(cancel_.slot(), std::move(handler)));
+    }
+
+    // Completes when there is a result, or when abandoned.
+    Awaitable<> wait() { return done_.wait(); }
+
+    // Precondition: wait() has completed, and not because of abandon().
+    Result<Response>& result() noexcept { return *result_; }
+
+    EndReason failure() const {
+        const EndReason reason = failure_reason(result_->error());
+        return progress_.sent || reason == EndReason::timed_out ? reason : EndReason::connect_failed;
+    }
+
+    bool sent() const noexcept { return progress_.sent; }
+
+    void abandon() {
+        done_.notify();
+        // On the executor, and owning what is cancelled: some Asio versions defer the signal's second half.
+        asio::dispatch(executor_, [self = this->shared_from_this()] { self->cancel_.emit(asio::cancellation_type::terminal); });
+    }
+
+private:
+    // The whole of a refusal's body has so long, however it drips.
+    static constexpr Duration error_body_time = std::chrono::seconds{1};
+
+    static Awaitable<Result<Response>> run(std::shared_ptr<StreamAttempt> self, Client client, HttpRequest request, std::size_t error_body) {
+        auto response = co_await client.send(std::move(request), self->progress_);
+        if (response && !response->is_event_stream() && response->status() != 204 && error_body > 0) {
+            Deadline<Traits> deadline{self->executor_, error_body_time, [&response] { response->connection().cancel(); }};
+            const std::error_code ignored = co_await response->read_body(error_body, Duration::zero());
+            static_cast<void>(ignored);
+        }
+        co_return std::move(response);
+    }
+
+    asio::any_io_executor executor_;
+    asio::cancellation_signal cancel_;
+    AsyncEvent done_;
+    SendProgress progress_;
+    std::optional<Result<Response>> result_;
+};
+
+}  // namespace rejoin::detail
+
+#endif

@@ -1,0 +1,240 @@
+#ifndef REJOIN_NET_HTTP_CONNECTION_HPP
+#define REJOIN_NET_HTTP_CONNECTION_HPP
+
+#include <array>
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <rejoin/error.hpp>
+#include <rejoin/http/parser.hpp>
+#include <rejoin/net/deadline.hpp>
+#include <rejoin/net/read_buffer.hpp>
+#include <rejoin/net/traits.hpp>
+#include <rejoin/result.hpp>
+
+namespace rejoin {
+
+/// One HTTP/1.1 connection over TCP, seen from the side that reads `Parser`'s kind of message: `HttpClientConnection`
+/// reads responses, `HttpServerConnection` requests.
+///
+/// Reading is pull: `read_head()`, then `next_body()` for what is there and `fill()` when it wants more. The read buffer
+/// is on loan only while bytes are unconsumed, so a connection that waits holds none.
+///
+/// Thread safety: distinct objects safe; one object only from its strand. One reader and one writer may be under way
+/// together. Cancellation: every awaitable ends with `operation_aborted`; the connection is then only good for closing.
+template <class Parser, class Traits = DefaultTraits>
+class BasicHttpConnection : public std::enable_shared_from_this<BasicHttpConnection<Parser, Traits>> {
+public:
+    using Socket = typename Traits::Socket;
+    using Head = typename Parser::Head;
+
+    BasicHttpConnection(Socket socket, HttpLimits limits) : socket_{std::move(socket)}, parser_{limits} {
+        std::error_code ignored;
+        socket_.non_blocking(true, ignored);
+        socket_.set_option(asio::ip::tcp::no_delay{true}, ignored);
+    }
+
+    BasicHttpConnection(const BasicHttpConnection&) = delete;
+    BasicHttpConnection& operator=(const BasicHttpConnection&) = delete;
+
+    asio::any_io_executor executor() { return socket_.get_executor(); }
+    Socket& socket() noexcept { return socket_; }
+    Parser& parser() noexcept { return parser_; }
+    const Parser& parser() const noexcept { return parser_; }
+
+    /// Completes when bytes of the next message are there, or the peer has closed. Errors: `on_timeout` after `timeout`
+    /// (zero = no bound), or what the socket says.
+    Awaitable<std::error_code> wait_readable(Duration timeout, Error on_timeout) {
+        if (!input_.empty()) co_return std::error_code{};
+        buffer_.release();
+        Deadline<Traits> deadline{socket_.get_executor(), timeout, [this] { cancel(); }};
+        std::error_code error;
+        co_await socket_.async_wait(Socket::wait_read, detail::to_error(error));
+        if (error && deadline.expired()) error = on_timeout;
+        co_return error;
+    }
+
+    /// Reads the head of the next message. Errors: `on_timeout`, `end_of_stream` when the peer closed before its first
+    /// byte, `truncated` inside it, the parser's refusals, or what the socket says.
+    Awaitable<Result<Head>> read_head(Duration timeout, Error on_timeout) {
+        parser_.reset();
+        ended_ = false;
+        body_error_ = {};
+        Deadline<Traits> deadline{socket_.get_executor(), timeout, [this] { cancel(); }};
+        for (;;) {
+            const HttpStep step = parser_.parse(input_);
+            if (step == HttpStep::head) co_return parser_.take_head();
+            if (step == HttpStep::error) co_return parser_.error();
+            if (eof_) {
+                const HttpStep last = parser_.finish();
+                if (last == HttpStep::error) co_return parser_.error();
+                co_return Error::end_of_stream;
+            }
+            if (deadline.expired()) co_return on_timeout;
+            const std::error_code error = co_await receive();
+            if (error && deadline.expired()) co_return on_timeout;
+            if (error) co_return error;
+        }
+    }
+
+    /// The next piece of the current message's body, valid until the next call of `next_body()`, `fill()` or
+    /// `read_head()`. False: `fill()` is needed, or `body_ended()`.
+    bool next_body(std::string_view& piece) {
+        while (!ended_) {
+            switch (parser_.parse(input_)) {
+            case HttpStep::body: piece = parser_.body(); return true;
+            case HttpStep::complete: end_body({}); break;
+            case HttpStep::error: end_body(parser_.error()); break;
+            case HttpStep::head: end_body(Error::bad_message); break;
+            case HttpStep::need_more:
+                if (!eof_) return false;
+                end_body(parser_.finish() == HttpStep::complete ? std::error_code{} : std::error_code{Error::truncated});
+                break;
+            }
+        }
+        return false;
+    }
+
+    /// True when no more of the body will come; `body_error()` then tells whether it came whole.
+    bool body_ended() const noexcept { return ended_; }
+
+    /// Value 0 for a body that is complete by its framing; `truncated`, the parser's refusal, or what the socket said.
+    const std::error_code& body_error() const noexcept { return body_error_; }
+
+    /// Waits for bytes and reads them once. Afterwards ask `next_body()` again. A socket error ends the body.
+    /// Cancellation: throws `operation_aborted` and leaves the body as it was, so that reading may go on later.
+    Awaitable<> fill() {
+        if (!input_.empty()) co_return;  // what is there goes first; waiting would give its buffer away
+        const std::error_code error = co_await receive();
+        if (!error) co_return;
+        const asio::cancellation_state canceled = co_await asio::this_coro::cancellation_state;
+        if (canceled.cancelled() != asio::cancellation_type::none) throw std::system_error{error};
+        end_body(error);
+    }
+
+    /// Writes all of `buffers`. Errors: `Error::write_timeout` after `timeout` (zero = no bound) or what the socket says;
+    /// the connection is then broken. Lifetime: the buffers must live until completion.
+    Awaitable<std::error_code> write(std::span<const asio::const_buffer> buffers, Duration timeout) {
+        std::error_code error;
+        std::size_t done = try_write(buffers, error);
+        if (error) co_return error;
+        const std::size_t total = asio::buffer_size(buffers);
+        if (done == total) co_return error;
+        Deadline<Traits> deadline{socket_.get_executor(), timeout, [this] { cancel(); }};
+        std::vector<asio::const_buffer> rest{buffers.begin(), buffers.end()};
+        std::size_t first = 0;
+        for (std::size_t step = done;;) {
+            while (step > 0) {
+                const std::size_t part = std::min(step, rest[first].size());
+                rest[first] += part;
+                step -= part;
+                if (rest[first].size() == 0) ++first;
+            }
+            if (done == total) co_return error;
+            co_await socket_.async_wait(Socket::wait_write, detail::to_error(error));
+            if (error) co_return deadline.expired() ? std::error_code{Error::write_timeout} : error;
+            step = try_write(std::span{rest}.subspan(first), error);
+            if (error) co_return error;
+            done += step;
+        }
+    }
+
+    Awaitable<std::error_code> write(std::string_view bytes, Duration timeout) {
+        const std::array<asio::const_buffer, 1> buffers{asio::buffer(bytes)};
+        const std::error_code error = co_await write(buffers, timeout);
+        co_return error;
+    }
+
+    /// Writes what the socket takes right now, which may be nothing. Never waits.
+    std::size_t try_write(std::span<const asio::const_buffer> buffers, std::error_code& error) {
+        const std::size_t written = socket_.write_some(buffers, error);
+        if (error == asio::error::would_block) error = {};
+        return written;
+    }
+
+    /// Calls `gone` once when the peer closes or breaks the connection while nothing is read from it, as a client does that
+    /// gives up on a response. A peer that sends something instead (a pipelined request) is watched no further.
+    /// Ends with `cancel()`, without a call. The connection must be owned by a shared_ptr.
+    template <class F>
+    void on_peer_close(F gone) {
+        if (!input_.empty()) return;
+        socket_.async_wait(Socket::wait_read,
+                           [self = this->shared_from_this(), gone = std::move(gone)](std::error_code error) mutable {
+                               if (error == asio::error::operation_aborted) return;
+                               std::error_code closed;
+                               if (!error && self->socket_.available(closed) > 0) return;
+                               gone();
+                           });
+    }
+
+    /// Ends what is waiting on the socket, with `operation_aborted`; the connection stays open.
+    void cancel() {
+        std::error_code ignored;
+        socket_.cancel(ignored);
+    }
+
+    /// Closes in the orderly way: what was written is still delivered. Idempotent.
+    void close() {
+        std::error_code ignored;
+        socket_.close(ignored);
+    }
+
+    /// Closes with a reset, so that the peer can't take what it has for the whole. Idempotent.
+    void abort() {
+        std::error_code ignored;
+        socket_.set_option(asio::socket_base::linger{true, 0}, ignored);
+        socket_.close(ignored);
+    }
+
+private:
+    void end_body(std::error_code error) {
+        ended_ = true;
+        body_error_ = error;
+        if (input_.empty()) buffer_.release();
+    }
+
+    // Only called with all input consumed, so the buffer is free to go back while we wait.
+    Awaitable<std::error_code> receive() {
+        std::error_code error;
+        for (;;) {
+            buffer_.release();
+            co_await socket_.async_wait(Socket::wait_read, detail::to_error(error));
+            if (error) co_return error;
+            buffer_.acquire();
+            const std::size_t size = socket_.read_some(asio::buffer(buffer_.data(), ReadBuffer::size), error);
+            if (error == asio::error::would_block) continue;
+            if (error == asio::error::eof) {
+                eof_ = true;
+                error = {};
+            }
+            input_ = {buffer_.data(), size};
+            co_return error;
+        }
+    }
+
+    Socket socket_;
+    Parser parser_;
+    ReadBuffer buffer_;
+    std::string_view input_;
+    std::error_code body_error_;
+    bool ended_ = false;
+    bool eof_ = false;
+};
+
+template <class Traits = DefaultTraits>
+using BasicHttpClientConnection = BasicHttpConnection<ResponseParser, Traits>;
+template <class Traits = DefaultTraits>
+using BasicHttpServerConnection = BasicHttpConnection<RequestParser, Traits>;
+
+using HttpClientConnection = BasicHttpClientConnection<>;
+using HttpServerConnection = BasicHttpServerConnection<>;
+
+}  // namespace rejoin
+
+#endif
