@@ -1,0 +1,232 @@
+#ifndef REJOIN_GATEWAY_HTTP_SERVER_HPP
+#define REJOIN_GATEWAY_HTTP_SERVER_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <unordered_set>
+#include <utility>
+
+#include <rejoin/http/message.hpp>
+#include <rejoin/net/http_connection.hpp>
+
+namespace rejoin {
+
+struct HttpServerOptions {
+    /// Bound on receiving a whole request head once its first byte is there; past it 408. Zero = none.
+    Duration header_timeout = std::chrono::seconds{10};
+    /// How long a connection may wait between requests; zero = no bound.
+    Duration keep_alive = std::chrono::seconds{60};
+    /// Bound on writing an answer of the server's own; zero = none.
+    Duration write_timeout = std::chrono::seconds{30};
+    /// Open connections; one more is answered 503 with Retry-After and closed. At least 1.
+    std::size_t max_connections = 100'000;
+    /// `listen()` backlog.
+    int backlog = 4096;
+    HttpLimits limits;
+};
+
+/// One request on a server connection, given to the handler.
+template <class Traits = DefaultTraits>
+struct BasicHttpExchange {
+    using Connection = BasicHttpServerConnection<Traits>;
+
+    RequestHead request;
+    /// Where the request's body is read and the response written.
+    std::shared_ptr<Connection> connection;
+    /// The peer's address, without port.
+    std::string client_address;
+    Duration write_timeout;
+
+    /// True when the client understands chunked framing.
+    bool http_1_1() const noexcept { return request.minor >= 1; }
+
+    Awaitable<bool> respond(int status, std::string text) {
+        const bool reusable = co_await respond(status, std::move(text), HttpFields{});
+        co_return reusable;
+    }
+
+    /// Answers with a short text of the server's own. The result tells whether the connection may go on: not when the
+    /// request's body was left unread.
+    Awaitable<bool> respond(int status, std::string text, HttpFields fields) {
+        ResponseHead head;
+        head.status = status;
+        head.fields = std::move(fields);
+        const bool reusable = connection->parser().keep_alive() && body_was_read();
+        if (!text.empty()) {
+            text += '\n';
+            head.fields.set("Content-Type", "text/plain; charset=utf-8");
+        }
+        if (status != 204) head.fields.set("Content-Length", std::to_string(text.size()));
+        if (!reusable) head.fields.set("Connection", "close");
+        std::string bytes;
+        if (write_head(bytes, head)) co_return false;
+        if (request.method != "HEAD") bytes += text;
+        const std::error_code error = co_await connection->write(bytes, write_timeout);
+        co_return !error && reusable;
+    }
+
+private:
+    bool body_was_read() const {
+        std::string_view piece;
+        const bool more = connection->next_body(piece);
+        return !more && connection->body_ended() && !connection->body_error();
+    }
+};
+
+/// Accepts HTTP/1.1 connections and hands their requests, one after the other, to a handler.
+///
+/// Limits and refusals are answered here (400, 408, 414, 431, 503). Thread safety: one object only from its strand; it must
+/// outlive `run()` of its executor, or be stopped and drained before.
+template <class Traits = DefaultTraits>
+class BasicHttpServer {
+public:
+    using Connection = BasicHttpServerConnection<Traits>;
+    using Exchange = BasicHttpExchange<Traits>;
+    /// Answers one request. The result tells whether the connection may take another one.
+    using Handler = std::function<Awaitable<bool>(Exchange&)>;
+
+    /// Binds and listens; throws `std::system_error` when that fails.
+    BasicHttpServer(const asio::any_io_executor& executor, const asio::ip::tcp::endpoint& endpoint, Handler handler,
+                    HttpServerOptions options = {})
+        : executor_{executor}, acceptor_{executor}, handler_{std::move(handler)}, options_{std::move(options)} {
+        if (options_.max_connections == 0) throw std::system_error{Error::invalid_option};
+        acceptor_.open(endpoint.protocol());
+        acceptor_.set_option(asio::socket_base::reuse_address{true});
+        acceptor_.bind(endpoint);
+        acceptor_.listen(options_.backlog);
+    }
+
+    asio::ip::tcp::endpoint local_endpoint() const { return acceptor_.local_endpoint(); }
+
+    /// Starts accepting.
+    void start() { spawn(executor_, accept_loop()); }
+
+    /// Stops accepting and closes the connections that wait for a request. Those in an exchange go on; no further request
+    /// is taken from them. Idempotent.
+    void stop() {
+        stopping_ = true;
+        std::error_code ignored;
+        acceptor_.close(ignored);
+        for (Connection* connection : waiting_) connection->cancel();
+    }
+
+    /// Connections that are open now.
+    std::size_t connections() const noexcept { return connections_; }
+
+private:
+    Awaitable<> accept_loop() {
+        while (acceptor_.is_open()) {
+            std::error_code error;
+            typename Traits::Socket socket = co_await acceptor_.async_accept(detail::to_error(error));
+            if (error == asio::error::operation_aborted) break;
+            if (error) {
+                // Out of descriptors, most likely: accepting at once again would spin.
+                asio::steady_timer pause{executor_, std::chrono::milliseconds{50}};
+                co_await pause.async_wait(detail::to_error(error));
+                continue;
+            }
+            auto connection = std::make_shared<Connection>(std::move(socket), options_.limits);
+            spawn(executor_, serve(std::move(connection)));
+        }
+    }
+
+    struct Counted {
+        explicit Counted(std::size_t& count_) : count{count_} { ++count; }
+        ~Counted() { --count; }
+        Counted(const Counted&) = delete;
+        std::size_t& count;
+    };
+
+    struct Waiting {
+        Waiting(std::unordered_set<Connection*>& all_, Connection* one_) : all{all_}, one{one_} { all.insert(one); }
+        ~Waiting() { all.erase(one); }
+        Waiting(const Waiting&) = delete;
+        std::unordered_set<Connection*>& all;
+        Connection* one;
+    };
+
+    Awaitable<> serve(std::shared_ptr<Connection> connection) {
+        const bool over_limit = connections_ >= options_.max_connections;
+        const Counted counted{connections_};
+        Exchange exchange{{}, connection, address_of(*connection), options_.write_timeout};
+        for (bool reuse = true; reuse && !stopping_;) {
+            std::error_code error;
+            {
+                const Waiting waiting{waiting_, connection.get()};
+                error = co_await connection->wait_readable(options_.keep_alive, Error::header_timeout);
+            }
+            if (error) break;
+            auto head = co_await connection->read_head(options_.header_timeout, Error::header_timeout);
+            if (!head) {
+                const int status = refusal(head.error());
+                if (status == 0) break;
+                exchange.request = {};
+                const bool unused = co_await exchange.respond(status, head.error().message());
+                static_cast<void>(unused);
+                break;
+            }
+            exchange.request = std::move(*head);
+            if (over_limit) {
+                HttpFields fields;
+                fields.set("Retry-After", "5");
+                const bool unused = co_await exchange.respond(503, "too many connections", std::move(fields));
+                static_cast<void>(unused);
+                break;
+            }
+            reuse = co_await handler_(exchange);
+            exchange.request = {};
+        }
+        if (connection->socket().is_open()) co_await drain(*connection);
+        connection->close();
+    }
+
+    static int refusal(const std::error_code& error) {
+        if (error == Error::header_timeout) return 408;
+        if (error == Error::header_too_large) return 431;
+        if (error == Error::target_too_long) return 414;
+        if (error == Error::bad_message) return 400;
+        return 0;
+    }
+
+    // Closing with unread bytes makes a reset of what was written. So the peer gets a moment to read it.
+    Awaitable<> drain(Connection& connection) {
+        std::error_code error;
+        connection.socket().shutdown(asio::socket_base::shutdown_send, error);
+        Deadline<Traits> deadline{executor_, std::chrono::seconds{1}, [&connection] { connection.cancel(); }};
+        ReadBuffer buffer;
+        for (std::size_t read = 0; !error && read < 1024 * 1024;) {
+            buffer.release();
+            co_await connection.socket().async_wait(Connection::Socket::wait_read, detail::to_error(error));
+            if (error) break;
+            buffer.acquire();
+            read += connection.socket().read_some(asio::buffer(buffer.data(), ReadBuffer::size), error);
+            if (error == asio::error::would_block) error = {};
+        }
+    }
+
+    static std::string address_of(Connection& connection) {
+        std::error_code error;
+        const auto endpoint = connection.socket().remote_endpoint(error);
+        return error ? std::string{"unknown"} : endpoint.address().to_string();
+    }
+
+    asio::any_io_executor executor_;
+    asio::ip::tcp::acceptor acceptor_;
+    Handler handler_;
+    HttpServerOptions options_;
+    std::unordered_set<Connection*> waiting_;
+    std::size_t connections_ = 0;
+    bool stopping_ = false;
+};
+
+using HttpExchange = BasicHttpExchange<>;
+using HttpServer = BasicHttpServer<>;
+
+}  // namespace rejoin
+
+#endif

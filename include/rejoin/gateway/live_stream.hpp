@@ -1,0 +1,234 @@
+#ifndef REJOIN_GATEWAY_LIVE_STREAM_HPP
+#define REJOIN_GATEWAY_LIVE_STREAM_HPP
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <rejoin/client/reconnecting_stream.hpp>
+#include <rejoin/gateway/client_writer.hpp>
+#include <rejoin/gateway/event_framer.hpp>
+#include <rejoin/gateway/event_log.hpp>
+#include <rejoin/gateway/interceptor.hpp>
+#include <rejoin/gateway/metrics.hpp>
+
+namespace rejoin {
+
+struct LiveStreamOptions {
+    EventLogOptions log;
+    IdMode ids = IdMode::passthrough;
+    /// Type of the in-band gap signal; empty: none is sent.
+    std::string gap_event = "sse-gap";
+    /// Pass the upstream's `retry:` on.
+    bool forward_retry = true;
+    /// With one client: read no faster than it takes the events, so that it never falls out of the log; with none: hold
+    /// what came after the last one left. Otherwise, and always with several clients, the slow fall out.
+    bool backpressure = true;
+};
+
+/// One upstream stream, its log, and the clients that read it: upstream -> verified events -> interceptors -> log -> cursors.
+///
+/// Runs until the upstream is finished for good or `stop()`; a dropped upstream is reconnected meanwhile and its clients
+/// stay. Owned by shared_ptr. Thread safety: one object only from its strand.
+template <class Traits = DefaultTraits>
+class BasicLiveStream : public std::enable_shared_from_this<BasicLiveStream<Traits>> {
+public:
+    using Upstream = BasicReconnectingStream<Traits>;
+    using Writer = BasicClientWriter<Traits>;
+
+    /// `interceptors` and `metrics` must outlive the stream.
+    BasicLiveStream(const asio::any_io_executor& executor, std::unique_ptr<Upstream> upstream, std::string method, std::string target,
+                    LiveStreamOptions options, const InterceptorChain& interceptors, GatewayMetrics& metrics)
+        : executor_{executor},
+          upstream_{std::move(upstream)},
+          method_{std::move(method)},
+          target_{std::move(target)},
+          options_{std::move(options)},
+          interceptors_{interceptors},
+          metrics_{metrics},
+          log_{std::make_shared<EventLog>(options_.log)},
+          framer_{options_.ids, random_epoch()},
+          space_{executor},
+          idle_since_{Traits::Clock::now()} {}
+
+    /// Begins to read the upstream.
+    void start() {
+        metrics_.streams_opened.add();
+        spawn(executor_, run(this->shared_from_this()));
+    }
+
+    /// Ends the stream now; its clients are broken off, visibly.
+    void stop() {
+        upstream_->close();
+        space_.notify();
+    }
+
+    /// A client's cursor joins; its writer has been started. It is told when the stream ends.
+    void attach(const std::shared_ptr<Writer>& writer) {
+        clients_.push_back(writer);
+        writer->pump();
+        if (ended_) writer->close_after_log(complete_);
+        on_space();
+    }
+
+    void detach(const std::shared_ptr<Writer>& writer) {
+        const auto found = std::find(clients_.begin(), clients_.end(), writer);
+        if (found == clients_.end()) return;
+        clients_.erase(found);
+        idle_since_ = Traits::Clock::now();
+        held_ = writer->cursor();
+        space_.notify();
+    }
+
+    /// Called by a writer when its cursor has moved on after its socket had been full.
+    void on_space() {
+        if (waiting_for_space_) space_.notify();
+    }
+
+    /// Heartbeats and write deadlines of the clients, and the log's age bound.
+    void check(TimePoint now) {
+        log_->evict_older(now);
+        for (const auto& client : clients_) client->check(now);
+    }
+
+    const std::shared_ptr<EventLog>& log() const noexcept { return log_; }
+    std::uint64_t epoch() const noexcept { return framer_.epoch(); }
+    const std::vector<std::shared_ptr<Writer>>& clients() const noexcept { return clients_; }
+    /// The head the upstream last answered with; null before it has.
+    const ResponseHead* upstream_head() const noexcept { return upstream_->response(); }
+    bool ended() const noexcept { return ended_; }
+    /// Whether the end was an orderly one; meaningful once ended.
+    bool complete() const noexcept { return complete_; }
+    /// When the last client left; meaningful while none is attached.
+    TimePoint idle_since() const noexcept { return idle_since_; }
+    std::error_code error() const noexcept { return upstream_->error(); }
+
+private:
+    static std::uint64_t random_epoch() {
+        std::random_device source;
+        return (std::uint64_t{source()} << 32) | source();
+    }
+
+    // The parameter keeps the stream alive while it runs.
+    Awaitable<> run(std::shared_ptr<BasicLiveStream> /*self*/) {
+        StreamItem item;
+        for (bool more = true; more;) {
+            more = co_await upstream_->wait();
+            now_ = Traits::Clock::now();
+            while (upstream_->try_next(item)) {
+                take(item);
+                if (log_->last() - published_ < publish_events() && unpublished_bytes_ < options_.log.bytes / 4) continue;
+                publish();
+                while (must_wait()) {
+                    waiting_for_space_ = true;
+                    co_await space_.wait();
+                    waiting_for_space_ = false;
+                }
+            }
+            publish();
+        }
+        end();
+    }
+
+    std::uint64_t publish_events() const { return std::max<std::uint64_t>(1, options_.log.events / 4); }
+
+    void take(const StreamItem& item) {
+        switch (item.kind) {
+        case StreamItem::Kind::event: take_event(item.event); break;
+        case StreamItem::Kind::retry:
+            if (options_.forward_retry) framer_.retry(std::chrono::duration_cast<std::chrono::milliseconds>(item.delay));
+            break;
+        case StreamItem::Kind::dropped: metrics_.drop(item.end).add(); break;
+        case StreamItem::Kind::waiting: metrics_.upstream_requests.add(); break;
+        case StreamItem::Kind::resumed: take_resumed(item); break;
+        default: break;
+        }
+    }
+
+    void take_event(const SseEventView& event) {
+        const std::uint64_t evicted = log_->evicted();
+        const std::size_t before = log_->bytes();
+        const auto append = [this](const SseEventView& one) {
+            (framer_.append(*log_, one, now_) ? metrics_.events : metrics_.events_refused).add();
+        };
+        if (interceptors_.empty()) {
+            append(event);
+        } else {
+            interceptors_.run({method_, target_}, event, append);
+        }
+        metrics_.evictions.add(log_->evicted() - evicted);
+        unpublished_bytes_ += log_->bytes() > before ? log_->bytes() - before : event.data.size();
+    }
+
+    void take_resumed(const StreamItem& item) {
+        metrics_.resume(item.outcome).add();
+        if (!item.gap) return;
+        metrics_.gaps.add();
+        if (!options_.gap_event.empty()) {
+            framer_.append_gap(*log_, options_.gap_event, to_string(item.outcome), item.event.last_event_id, item.lost, now_);
+        }
+    }
+
+    void publish() {
+        const std::uint64_t duplicates = upstream_->tracker().counters().duplicates;
+        metrics_.duplicates.add(duplicates - duplicates_);
+        duplicates_ = duplicates;
+        published_ = log_->last();
+        unpublished_bytes_ = 0;
+        for (const auto& client : clients_) client->pump();
+    }
+
+    // Whether reading on would push out of the log what its only reader has not had.
+    bool must_wait() const {
+        if (!options_.backpressure || clients_.size() > 1 || upstream_->finished()) return false;
+        EventLog::Sequence cursor = held_;
+        if (clients_.size() == 1) {
+            if (clients_.front()->end() != Writer::End::none) return false;
+            cursor = clients_.front()->cursor();
+        }
+        return log_->last() - cursor > options_.log.events / 2 || log_->bytes_after(cursor) > options_.log.bytes / 2;
+    }
+
+    void end() {
+        ended_ = true;
+        complete_ = upstream_->ended_complete();
+        (complete_ ? metrics_.streams_completed : metrics_.streams_cut).add();
+        idle_since_ = Traits::Clock::now();
+        for (const auto& client : clients_) client->close_after_log(complete_);
+    }
+
+    asio::any_io_executor executor_;
+    std::unique_ptr<Upstream> upstream_;
+    std::string method_;
+    std::string target_;
+    LiveStreamOptions options_;
+    const InterceptorChain& interceptors_;
+    GatewayMetrics& metrics_;
+    std::shared_ptr<EventLog> log_;
+    EventFramer framer_;
+    std::vector<std::shared_ptr<Writer>> clients_;
+    AsyncEvent space_;
+    TimePoint now_{};
+    TimePoint idle_since_;
+    EventLog::Sequence published_ = 0;
+    EventLog::Sequence held_ = 0;
+    std::uint64_t duplicates_ = 0;
+    std::size_t unpublished_bytes_ = 0;
+    bool waiting_for_space_ = false;
+    bool ended_ = false;
+    bool complete_ = false;
+};
+
+using LiveStream = BasicLiveStream<>;
+
+}  // namespace rejoin
+
+#endif

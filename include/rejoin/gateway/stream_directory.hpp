@@ -1,0 +1,157 @@
+#ifndef REJOIN_GATEWAY_STREAM_DIRECTORY_HPP
+#define REJOIN_GATEWAY_STREAM_DIRECTORY_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <rejoin/gateway/live_stream.hpp>
+#include <rejoin/gateway/stream_identity.hpp>
+
+namespace rejoin {
+
+struct StreamDirectoryOptions {
+    /// How long a stream without clients is kept reading its upstream; zero = not at all.
+    Duration linger = std::chrono::seconds{10};
+    /// How long a stream that has ended is kept for clients that come back for its rest.
+    Duration keep_ended = std::chrono::seconds{60};
+    /// Bytes of all logs together; past it the largest without clients gives way first. Zero = no bound.
+    std::size_t bytes = 256 * 1024 * 1024;
+    /// Streams at once; one more is refused. At least 1.
+    std::size_t streams = 10'000;
+};
+
+/// The streams that a gateway keeps, by the identity they were made for: the memory store of their histories.
+///
+/// Thread safety: one object only from its strand.
+template <class Traits = DefaultTraits>
+class BasicStreamDirectory {
+public:
+    using Stream = BasicLiveStream<Traits>;
+    using StreamPtr = std::shared_ptr<Stream>;
+
+    struct Found {
+        StreamPtr stream;
+        EventLog::Sequence cursor = 0;
+    };
+
+    explicit BasicStreamDirectory(StreamDirectoryOptions options) : options_{options} {}
+
+    bool full() const noexcept { return streams_.size() >= options_.streams; }
+    std::size_t size() const noexcept { return streams_.size(); }
+
+    /// `resumable`: clients may come back to it by an event id; otherwise it goes with its client.
+    void add(const StreamIdentity& identity, StreamPtr stream, bool resumable) {
+        streams_.emplace(identity.text(), Entry{std::move(stream), resumable});
+    }
+
+    /// The stream of `identity` whose log has the event with that id, and the cursor behind it. Where several have it, one
+    /// without clients is preferred, and among those the one that is furthest on: most likely the one that was left.
+    std::optional<Found> find(const StreamIdentity& identity, std::string_view id) const {
+        std::optional<Found> best;
+        const auto [begin, end] = streams_.equal_range(identity.text());
+        for (auto entry = begin; entry != end; ++entry) {
+            if (!entry->second.resumable) continue;
+            const StreamPtr& stream = entry->second.stream;
+            const auto cursor = stream->log()->find(id);
+            if (cursor && (!best || better(*stream, *best->stream))) best = Found{stream, *cursor};
+        }
+        return best;
+    }
+
+    /// The stream of `identity` that minted ids of that epoch; null when it is gone.
+    StreamPtr of_epoch(const StreamIdentity& identity, std::uint64_t epoch) const {
+        const auto [begin, end] = streams_.equal_range(identity.text());
+        for (auto entry = begin; entry != end; ++entry) {
+            if (entry->second.resumable && entry->second.stream->epoch() == epoch) return entry->second.stream;
+        }
+        return nullptr;
+    }
+
+    /// A stream of `identity` that is still being read, for sharing; null when there is none.
+    StreamPtr live(const StreamIdentity& identity) const {
+        const auto [begin, end] = streams_.equal_range(identity.text());
+        for (auto entry = begin; entry != end; ++entry) {
+            if (entry->second.resumable && !entry->second.stream->ended()) return entry->second.stream;
+        }
+        return nullptr;
+    }
+
+    /// Does what is due: heartbeats, write deadlines, lingering, the byte budget.
+    void check(TimePoint now) {
+        std::size_t bytes = 0;
+        for (auto entry = streams_.begin(); entry != streams_.end();) {
+            Stream& stream = *entry->second.stream;
+            stream.check(now);
+            if (due(entry->second, now)) {
+                stream.stop();
+                entry = streams_.erase(entry);
+            } else {
+                bytes += stream.log()->bytes();
+                ++entry;
+            }
+        }
+        while (options_.bytes > 0 && bytes > options_.bytes) {
+            EventLog& log = largest();
+            const std::size_t before = log.bytes();
+            if (before == 0) break;
+            // By an eighth at a time, so that one stream is not emptied for the sake of all.
+            while (log.size() > 0 && log.bytes() > before - before / 8) log.evict_oldest();
+            bytes -= before - log.bytes();
+        }
+    }
+
+    template <class F>
+    void for_each(F visit) const {
+        for (const auto& [identity, entry] : streams_) visit(*entry.stream, entry.resumable);
+    }
+
+private:
+    struct Entry {
+        StreamPtr stream;
+        bool resumable = true;
+    };
+
+    static bool better(const Stream& one, const Stream& other) {
+        if (one.clients().empty() != other.clients().empty()) return one.clients().empty();
+        if (one.ended() != other.ended()) return !one.ended();
+        return one.log()->last() > other.log()->last();
+    }
+
+    bool due(const Entry& entry, TimePoint now) const {
+        if (!entry.stream->clients().empty()) return false;
+        if (!entry.resumable) return true;
+        const Duration kept = entry.stream->ended() ? options_.keep_ended : options_.linger;
+        return now - entry.stream->idle_since() >= kept;
+    }
+
+    EventLog& largest() {
+        EventLog* best = nullptr;
+        bool best_idle = false;
+        for (auto& [identity, entry] : streams_) {
+            EventLog& log = *entry.stream->log();
+            const bool idle = entry.stream->clients().empty();
+            if (!best || (idle && !best_idle) || (idle == best_idle && log.bytes() > best->bytes())) {
+                if (best && best_idle && !idle) continue;
+                best = &log;
+                best_idle = idle;
+            }
+        }
+        return *best;
+    }
+
+    StreamDirectoryOptions options_;
+    std::unordered_multimap<std::string, Entry> streams_;
+};
+
+using StreamDirectory = BasicStreamDirectory<>;
+
+}  // namespace rejoin
+
+#endif
