@@ -45,7 +45,7 @@ follow() {
     echo "ok: $name"
 }
 
-start server "$bin/flaky-sse-server" --listen 127.0.0.1:0 --events 60 --rate 100 --cut-events 10 --end rotate
+start server "$bin/flaky-sse-server" --listen 127.0.0.1:0 --events 60 --rate 100 --cut-events 10 --end clean,reset,truncated
 upstream=$address
 start proxy "$bin/rejoin-proxy" --listen 127.0.0.1:0 --upstream "$upstream" --backoff-base 20ms --backoff-cap 200ms
 proxy=$address

@@ -465,10 +465,15 @@ TEST_CASE("a learned heartbeat interval finds a dead stream sooner") {
     Reaction reaction = Reaction::stream().event("a", "1");
     for (int i = 0; i < 6; ++i) reaction.delay(10s).comment("");
     world.server.then(reaction.stall()).then(Reaction::stream().event("b", "2").stall());
+    const bool handed_out = GENERATE(false, true);
+    world.options.parser.comments = handed_out;
     const auto stream = world.open();
     CHECK(world.next(*stream) == "a");
     const TimePoint before = ManualClock::now();
-    // Comments are read for that, but not handed out.
+    for (int i = 0; i < 6 && handed_out; ++i) {
+        CHECK(world.story(*stream, 1) == Lines{"comment"});
+        ManualClock::advance(1ms);  // a reader looks at it for a moment
+    }
     CHECK(world.story(*stream, 1) == Lines{"dropped timed_out: event stream silent for too long"});
     CHECK(ManualClock::now() - before == 60s + 25s);
 }

@@ -25,14 +25,17 @@ std::string exchange(asio::io_context& io, const Proxy& proxy, std::string bytes
     std::string answer;
     bool closed = false;
     std::size_t sent = 0;
+    asio::steady_timer wake{io};
     const bool ended = run_until(io, [&] {
         std::error_code error;
         if (sent < bytes.size()) sent += socket.write_some(asio::buffer(bytes.data() + sent, bytes.size() - sent), error);
-        std::array<char, 4096> buffer;
-        const std::size_t read = socket.read_some(asio::buffer(buffer), error);
-        answer.append(buffer.data(), read);
-        closed = error && error != asio::error::would_block;
-        if (!closed) io.poll();
+        error = {};
+        std::array<char, 65536> buffer;
+        while (!error) answer.append(buffer.data(), socket.read_some(asio::buffer(buffer), error));
+        closed = error != asio::error::would_block;
+        // Nothing of this socket wakes the io_context: it is looked at again soon.
+        wake.expires_after(1ms);
+        wake.async_wait([](std::error_code) {});
         return closed;
     });
     CHECK(ended);

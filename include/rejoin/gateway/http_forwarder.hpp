@@ -95,7 +95,7 @@ public:
         const bool unknown_length = framing == HttpFraming::chunked || framing == HttpFraming::until_close;
         const bool chunked = unknown_length && exchange.http_1_1();
         ResponseHead head = client_response(message.head(), chunked);
-        const bool keep = may_keep && client.parser().keep_alive() && exchange.http_1_1() && upload.done && upload.result;
+        const bool keep = may_keep && client.parser().keep_alive() && exchange.http_1_1();
         if (!keep) head.fields.set("Connection", "close");
         std::string bytes;
         if (write_head(bytes, head)) {
@@ -107,10 +107,12 @@ public:
         BodyPumpResult result;
         const BodyPumpOptions pump{chunked, body_idle_, options_.write_timeout};
         if (!error) result = co_await pump_body<Traits>(upstream, client, pump);
+        // A request whose rest nobody reads leaves its connection in the middle of it.
+        const bool request_read = upload.done && upload.result;
         co_await end_upload(exchange, upload);
         // What came cut must be seen to be cut; without any framing only a reset says so.
         if (!result && unknown_length && !chunked) client.abort();
-        co_return !error && result && keep;
+        co_return !error && result && keep && request_read;
     }
 
     /// Tells the client that its request did not come through; the connection is not used again.

@@ -46,7 +46,8 @@ struct BasicHttpExchange {
     bool http_1_1() const noexcept { return request.minor >= 1; }
 
     Awaitable<bool> respond(int status, std::string text) {
-        const bool reusable = co_await respond(status, std::move(text), HttpFields{});
+        HttpFields none;
+        const bool reusable = co_await respond(status, std::move(text), std::move(none));
         co_return reusable;
     }
 

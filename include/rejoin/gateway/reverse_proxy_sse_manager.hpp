@@ -7,6 +7,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -235,7 +236,8 @@ private:
         metrics_.upstream_requests.add();
         auto connection = co_await client_.open(journey.origin.url);
         std::error_code error = connection.error();
-        if (connection) error = co_await client_.write_request(**connection, journey.head, {});
+        const std::string_view no_body;  // it follows beside the wait for the answer
+        if (connection) error = co_await client_.write_request(**connection, journey.head, no_body);
         if (error) {
             const bool reusable = co_await unreachable(exchange, std::move(journey), error);
             co_return reusable;
