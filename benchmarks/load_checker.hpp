@@ -29,18 +29,18 @@ public:
     bool feed(std::string_view bytes, OnBody&& on_body) {
         while (!bytes.empty()) {
             switch (state_) {
-                case State::data: {
-                    const std::size_t count = std::min<std::size_t>(bytes.size(), left_);
-                    on_body(bytes.substr(0, count));
-                    bytes.remove_prefix(count);
-                    left_ -= count;
-                    if (left_ == 0) state_ = State::data_end;
-                    break;
-                }
-                case State::until_close: on_body(bytes); return true;
-                case State::ended:
-                case State::refused: return false;
-                default: take_line(bytes);
+            case State::data: {
+                const std::size_t count = std::min<std::size_t>(bytes.size(), left_);
+                on_body(bytes.substr(0, count));
+                bytes.remove_prefix(count);
+                left_ -= count;
+                if (left_ == 0) state_ = State::data_end;
+                break;
+            }
+            case State::until_close: on_body(bytes); return true;
+            case State::ended:
+            case State::refused: return false;
+            default: take_line(bytes);
             }
         }
         return state_ != State::ended && state_ != State::refused;
@@ -61,20 +61,20 @@ private:
 
     void on_line() {
         switch (state_) {
-            case State::status: state_ = line_.starts_with("HTTP/1.1 200") ? State::fields : State::refused; break;
-            case State::fields:
-                if (line_.empty()) state_ = chunked_ ? State::size : State::until_close;
-                chunked_ = chunked_ || strcasecmp(line_.c_str(), "transfer-encoding: chunked") == 0;
-                break;
-            case State::size:
-                left_ = std::strtoull(line_.c_str(), nullptr, 16);
-                state_ = left_ > 0 ? State::data : State::trailer;
-                break;
-            case State::data_end: state_ = State::size; break;
-            case State::trailer:
-                if (line_.empty()) state_ = State::ended;
-                break;
-            default: break;
+        case State::status: state_ = line_.starts_with("HTTP/1.1 200") ? State::fields : State::refused; break;
+        case State::fields:
+            if (line_.empty()) state_ = chunked_ ? State::size : State::until_close;
+            chunked_ = chunked_ || strcasecmp(line_.c_str(), "transfer-encoding: chunked") == 0;
+            break;
+        case State::size:
+            left_ = std::strtoull(line_.c_str(), nullptr, 16);
+            state_ = left_ > 0 ? State::data : State::trailer;
+            break;
+        case State::data_end: state_ = State::size; break;
+        case State::trailer:
+            if (line_.empty()) state_ = State::ended;
+            break;
+        default: break;
         }
     }
 

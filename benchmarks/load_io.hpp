@@ -44,7 +44,9 @@ inline std::uint64_t leading_number(std::string_view text) {
     return value;
 }
 
-inline std::string_view trim_front(std::string_view text) { return text.substr(std::min(text.find_first_not_of(' '), text.size())); }
+inline std::string_view trim_front(std::string_view text) {
+    return text.substr(std::min(text.find_first_not_of(' '), text.size()));
+}
 
 inline std::string query_value(std::string_view target, std::string_view name, std::string_view otherwise) {
     for (std::size_t at = target.find('?'); at != std::string_view::npos; at = target.find('&', at + 1)) {
@@ -120,7 +122,8 @@ inline std::string_view filler(std::uint64_t id, std::size_t size) {
 }
 
 inline std::size_t event_size(std::string_view target) {
-    return std::clamp(static_cast<std::size_t>(leading_number(query_value(target, "size", "200"))), smallest_event, largest_event);
+    return std::clamp(static_cast<std::size_t>(leading_number(query_value(target, "size", "200"))), smallest_event,
+                      largest_event);
 }
 
 inline void append_event_chunk(std::string& out, std::uint64_t id, std::size_t size, Nanoseconds sent) {

@@ -103,17 +103,21 @@ private:
         constexpr std::string_view field = "\r\nlast-event-id:";
         const std::size_t at = upstream.request.find(field);
         if (at != std::string::npos) {
-            upstream.next_id = leading_number(trim_front(std::string_view{upstream.request}.substr(at + field.size()))) + 1;
+            upstream.next_id =
+                leading_number(trim_front(std::string_view{upstream.request}.substr(at + field.size()))) + 1;
         }
         upstream.request = {};
         upstream.streaming = true;
         upstream.unsent =
-            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n";
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nTransfer-Encoding: "
+            "chunked\r\n\r\n";
         const Nanoseconds time = now();
         append_event_chunk(upstream.unsent, upstream.next_id++, upstream.size, time);
         if (upstream.interval > 0) {
-            random_ = random_ * 6364136223846793005U + 1442695040888963407U;  // streams are out of step with each other
-            schedule(upstream, time + static_cast<Nanoseconds>(random_ >> 33) % upstream.interval);
+            random_ = random_ * 6364136223846793005U + 1442695040888963407U;
+            const bool in_step = query_value(target, "step", "0") == "1";
+            const Nanoseconds phase = static_cast<Nanoseconds>(random_ >> 11) % upstream.interval;
+            schedule(upstream, in_step ? (time / upstream.interval + 1) * upstream.interval : time + phase);
         }
         return flush(upstream);
     }
@@ -125,7 +129,8 @@ private:
 
     bool beat(Upstream& upstream, Nanoseconds time) {
         schedule(upstream, upstream.due + upstream.interval);
-        if (!upstream.unsent.empty()) return true;  // the peer is slow: this beat is left out, the ids stay without a gap
+        if (!upstream.unsent.empty())
+            return true;  // the peer is slow: this beat is left out, the ids stay without a gap
         append_event_chunk(upstream.unsent, upstream.next_id++, upstream.size, time);
         return flush(upstream);
     }
@@ -140,7 +145,8 @@ private:
     }
 
     bool flush(Upstream& upstream) {
-        const ssize_t count = send(upstream.socket, upstream.unsent.data() + upstream.sent, upstream.unsent.size() - upstream.sent, MSG_NOSIGNAL);
+        const ssize_t count = send(upstream.socket, upstream.unsent.data() + upstream.sent,
+                                   upstream.unsent.size() - upstream.sent, MSG_NOSIGNAL);
         if (count < 0 && errno != EAGAIN) return false;
         upstream.sent += count > 0 ? static_cast<std::size_t>(count) : 0;
         if (upstream.sent == upstream.unsent.size()) {

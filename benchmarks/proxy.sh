@@ -11,7 +11,7 @@
 #       T3   64 connections at full speed, 4 KiB
 #       L1   500 connections, 20 events/s each
 #       M1   5,000 idle streams, or as many as the limit of open files allows
-#       F1   1,000 clients, 20 events/s each: rejoin-proxy --share has one upstream stream for them, the others 1,000
+#       F1   one event to 1,000 clients, 20 times a second: rejoin-proxy --share reads it once, the others 1,000 times
 #   --peers ...      of nginx and haproxy; those that are not installed are left out
 #
 # Every figure is a cost, so a ratio (ours to the peer's) below 1 is in our favour. The proxy has processor 0 for itself, the
@@ -46,7 +46,8 @@ done
 for scenario in $scenarios; do [[ " T1 T2 T3 L1 M1 F1 " == *" $scenario "* ]] || die "unknown scenario '$scenario' (--help)"; done
 for program in "$bin" "$load"; do [ -x "$program" ] || die "no $program: build it first (--help)"; done
 
-scratch=$(mktemp -d) && chmod 755 "$scratch" || die "no scratch folder"
+scratch=$(mktemp -d) || die "no scratch folder"
+chmod 755 "$scratch"
 started=()
 cleanup() {
     stop
@@ -58,12 +59,12 @@ trap 'exit 143' TERM HUP
 
 # stop: ends what was started, by its id, with its children.
 stop() {
-    local pid tries pids=()
-    for pid in "${started[@]}"; do pids+=("$pid" $(pgrep -P "$pid")); done
+    local pid pids=()
+    for pid in "${started[@]}"; do mapfile -t -O "${#pids[@]}" pids < <(echo "$pid"; pgrep -P "$pid"); done
     started=()
     [ ${#pids[@]} -gt 0 ] || return 0
     kill "${pids[@]}" 2>/dev/null
-    for tries in {1..20}; do
+    for _ in {1..20}; do
         kill -0 "${pids[@]}" 2>/dev/null || break
         sleep 0.05
     done
@@ -134,8 +135,7 @@ CONF
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 wait_for() { # wait_for COMMAND...: up to five seconds
-    local tries
-    for tries in {1..100}; do
+    for _ in {1..100}; do
         "$@" && return 0
         sleep 0.05
     done
@@ -145,8 +145,8 @@ wait_for() { # wait_for COMMAND...: up to five seconds
 ticks() { awk '/^cpu[01] / { for (i = 2; i <= 9; ++i) { all += $i; if (i != 5 && i != 6) busy += $i } } END { print busy, all }' /proc/stat; }
 
 quiet() { # waits up to two seconds for half a second in which the two processors were mostly idle
-    local busy all busy_then all_then tries
-    for tries in {1..4}; do
+    local busy all busy_then all_then
+    for _ in {1..4}; do
         read -r busy_then all_then < <(ticks)
         sleep 0.5
         read -r busy all < <(ticks)
@@ -162,7 +162,7 @@ measure() { # measure SCENARIO PROXY: appends "SCENARIO PROXY name=value..." to 
     T3) options=(--connections 64 --target "/events?size=4096") ;;
     L1) options=(--connections 500 --target "/events?size=200&rate=20") ;;
     M1) options=(--connections "$idle_streams" --target "/events?size=200&rate=0.1") ;;
-    F1) options=(--connections 1000 --target "/events?size=200&rate=20") ;;
+    F1) options=(--connections 1000 --target "/events?size=200&rate=20&step=1") ;;
     esac
     quiet
     "${on_load_cpu[@]}" "$load" source >"$scratch/source.out" &

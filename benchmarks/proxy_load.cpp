@@ -3,7 +3,8 @@
 //     bench_proxy_load source [--port P]
 //         Serves GET /...?size=BYTES&rate=EVENTS_PER_SECOND on the loopback, and prints "listening on URL". Each response
 //         has the events 1, 2, ... (from the one behind Last-Event-ID), each in a chunk of its own; `size` bytes of data
-//         (default 200). The first event comes at once; rate=0 (default) sends as fast as TCP takes them.
+//         (default 200). The first event comes at once; rate=0 (default) sends as fast as TCP takes them. Streams with a
+//         rate beat at random, with step=1 all at the same moments.
 //     bench_proxy_load sink --port P [--target /?size=200&rate=0] [--connections 1] [--ramp 1500] [--warmup 1]
 //             [--seconds 4] [--pid PROXY] [--load PID]
 //         Opens `ramp` connections a second, waits until each has had an event, then `warmup` seconds, then measures.
@@ -57,7 +58,10 @@ struct SinkOptions {
 class Sink {
 public:
     explicit Sink(const SinkOptions& options)
-        : options_{options}, size_{event_size(options.target)}, proxy_{process_tree(options.proxy)}, load_{process_tree(options.load)} {
+        : options_{options},
+          size_{event_size(options.target)},
+          proxy_{process_tree(options.proxy)},
+          load_{process_tree(options.load)} {
         load_.push_back(getpid());
         request_ = "GET " + options.target + " HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n";
     }
@@ -82,13 +86,13 @@ public:
         const auto& t = totals_;
         const auto number = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
         const double events = static_cast<double>(std::max<std::uint64_t>(t.events, 1));
-        std::printf("events=%llu events_per_s=%.0f cpu_us=%.3f stream_bytes=%.0f p50_us=%.0f p99_us=%.0f ", number(t.events),
-                    static_cast<double>(t.events) / window, proxy_used * 1e6 / events,
-                    (resident_bytes(proxy_) - memory_before) / static_cast<double>(options_.connections), t.latency.microseconds_at(0.5),
-                    t.latency.microseconds_at(0.99));
-        std::printf("connections=%zu ready=%llu failed=%llu ended=%llu gaps=%llu dups=%llu corrupt=%llu foreign=%.0f\n", options_.connections,
-                    number(t.ready), number(t.failed), number(t.ended), number(t.gaps), number(t.dups), number(t.corrupt),
-                    std::max(0.0, foreign * 100));
+        std::printf("events=%llu events_per_s=%.0f cpu_us=%.3f stream_bytes=%.0f p50_us=%.0f p99_us=%.0f ",
+                    number(t.events), static_cast<double>(t.events) / window, proxy_used * 1e6 / events,
+                    (resident_bytes(proxy_) - memory_before) / static_cast<double>(options_.connections),
+                    t.latency.microseconds_at(0.5), t.latency.microseconds_at(0.99));
+        std::printf("connections=%zu ready=%llu failed=%llu ended=%llu gaps=%llu dups=%llu corrupt=%llu foreign=%.0f\n",
+                    options_.connections, number(t.ready), number(t.failed), number(t.ended), number(t.gaps),
+                    number(t.dups), number(t.corrupt), std::max(0.0, foreign * 100));
     }
 
 private:
@@ -141,7 +145,8 @@ private:
         if (!client.connected) {
             client.connected = true;
             poller_.change(socket, EPOLLIN);
-            if (send(socket, request_.data(), request_.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request_.size())) return true;
+            if (send(socket, request_.data(), request_.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request_.size()))
+                return true;
             ++totals_.failed;
             return false;
         }
@@ -170,7 +175,8 @@ std::map<std::string, std::string> parse_options(int argc, char** argv, std::str
     std::map<std::string, std::string> options;
     for (int i = 2; i < argc; i += 2) {
         const std::string name = argv[i];
-        if (i + 1 == argc || known.find(' ' + name + ' ') == std::string_view::npos) die("unknown option, or no value: " + name);
+        if (i + 1 == argc || known.find(' ' + name + ' ') == std::string_view::npos)
+            die("unknown option, or no value: " + name);
         options[name] = argv[i + 1];
     }
     return options;
@@ -191,7 +197,8 @@ int main(int argc, char** argv) {
          parse_options(argc, argv, " --port --target --connections --ramp --warmup --seconds --pid --load ")) {
         if (name == "--port") sink.port = static_cast<std::uint16_t>(std::atoi(value.c_str()));
         if (name == "--target") sink.target = value;
-        if (name == "--connections") sink.connections = std::max<std::size_t>(1, std::strtoull(value.c_str(), nullptr, 10));
+        if (name == "--connections")
+            sink.connections = std::max<std::size_t>(1, std::strtoull(value.c_str(), nullptr, 10));
         if (name == "--ramp") sink.ramp = std::max(1.0, std::atof(value.c_str()));
         if (name == "--warmup") sink.warmup = std::atof(value.c_str());
         if (name == "--seconds") sink.seconds = std::max(0.1, std::atof(value.c_str()));
