@@ -165,19 +165,23 @@ measure() { # measure SCENARIO PROXY: appends "SCENARIO PROXY name=value..." to 
     F1) options=(--connections 1000 --target "/events?size=200&rate=20&step=1") ;;
     esac
     quiet
+    rm -f "$scratch"/source.out # an old one would be taken for this one's
     "${on_load_cpu[@]}" "$load" source >"$scratch/source.out" &
     source=$!
     started=("$source")
-    wait_for grep -q listening "$scratch/source.out" || die "the upstream did not start"
+    wait_for grep -qs listening "$scratch/source.out" || die "the upstream did not start"
     upstream=$(sed 's/.*://' "$scratch/source.out")
     port=$((20000 + RANDOM % 9000))
     while listens "$port"; do port=$((port + 1)); done
     "run_$2" "$port" "$upstream" "$1" >"$scratch/$2.log" 2>&1 &
     started+=($!)
     if wait_for listens "$port" && kill -0 "$!" 2>/dev/null; then
-        timeout $((seconds + 30)) "${on_load_cpu[@]}" "$load" sink --port "$port" "${options[@]}" --seconds "$seconds" --pid "$!" \
-            --load "$source" >"$scratch/figures" && echo "$1 $2 $(cat "$scratch/figures")" >>"$scratch/results"
-        tail -n 1 "$scratch/results" >&2
+        if timeout $((seconds + 30)) "${on_load_cpu[@]}" "$load" sink --port "$port" "${options[@]}" --seconds "$seconds" --pid "$!" \
+            --load "$source" >"$scratch/figures"; then
+            echo "$1 $2 $(cat "$scratch/figures")" | tee -a "$scratch/results" >&2
+        else
+            echo "benchmarks/proxy.sh: no figures of $2 in $1 (exit code $?)" >&2
+        fi
     else
         echo "benchmarks/proxy.sh: $2 did not start: $(tail -n 3 "$scratch/$2.log")" >&2
     fi

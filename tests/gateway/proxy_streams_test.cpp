@@ -1,3 +1,4 @@
+#include <array>
 #include <string>
 #include <vector>
 
@@ -328,6 +329,38 @@ TEST_CASE("a client that takes nothing holds nothing up for others, and is cut a
     CHECK(run_until(io, [&] { return proxy.manager.metrics().clients_too_slow.value() == 1; }));
     testing::run_until_idle(io);
     CHECK(proxy.manager.log_bytes() <= options.stream.log.bytes);
+}
+
+TEST_CASE("a client that pauses and goes on misses nothing, whatever the size of the events") {
+    asio::io_context io{1};
+    testing::FlakyOptions script;
+    script.data_size = GENERATE(std::size_t{200}, std::size_t{1000}, std::size_t{4000});
+    script.events = 40'000'000 / script.data_size;
+    testing::FlakyUpstream upstream{io, script};
+    Proxy proxy{io, quick(upstream.url())};
+    asio::ip::tcp::socket client{io};
+    client.connect(proxy.server.local_endpoint());
+    client.non_blocking(true);
+    client.send(asio::buffer(get("/s")));
+    const std::string last = "id: " + std::to_string(script.events) + "\n\n";
+    std::string tail;
+    bool closed = false;
+    for (bool done = false; !done && !closed;) {
+        testing::run_until_idle(io);  // the pause: all buffers on the way are full
+        std::error_code error;
+        std::array<char, 65536> buffer;
+        for (std::size_t read = 0; read < 8'000'000 && !error;) {
+            const std::size_t size = client.read_some(asio::buffer(buffer), error);
+            tail = (tail + std::string{buffer.data(), size});
+            if (tail.size() > 100) tail.erase(0, tail.size() - 100);
+            read += size;
+        }
+        closed = error && error != asio::error::would_block;
+        done = tail.find(last) != std::string::npos;
+    }
+    CHECK_FALSE(closed);
+    CHECK(proxy.manager.metrics().clients_too_slow.value() == 0);
+    CHECK(proxy.manager.metrics().events.value() == script.events);
 }
 
 TEST_CASE("shared streams: one upstream connection, joined live; a log bounds what the slow may miss") {

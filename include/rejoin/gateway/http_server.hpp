@@ -82,7 +82,7 @@ private:
 /// Accepts HTTP/1.1 connections and hands their requests, one after the other, to a handler.
 ///
 /// Limits and refusals are answered here (400, 408, 414, 431, 503). Thread safety: one object only from its strand; it must
-/// outlive `run()` of its executor, or be stopped and drained before.
+/// outlive `run()` of its executor, or be stopped and drained before. Destroying it before its io_context is fine.
 template <class Traits = DefaultTraits>
 class BasicHttpServer {
 public:
@@ -110,14 +110,14 @@ public:
     /// Stops accepting and closes the connections that wait for a request. Those in an exchange go on; no further request
     /// is taken from them. Idempotent.
     void stop() {
-        stopping_ = true;
+        shared_->stopping = true;
         std::error_code ignored;
         acceptor_.close(ignored);
-        for (Connection* connection : waiting_) connection->cancel();
+        for (Connection* connection : shared_->waiting) connection->cancel();
     }
 
     /// Connections that are open now.
-    std::size_t connections() const noexcept { return connections_; }
+    std::size_t connections() const noexcept { return shared_->connections; }
 
 private:
     Awaitable<> accept_loop() {
@@ -136,29 +136,38 @@ private:
         }
     }
 
+    // What connections know of their server. Theirs too, since they may outlive it by the time their io_context is destroyed.
+    struct Shared {
+        std::unordered_set<Connection*> waiting;
+        std::size_t connections = 0;
+        bool stopping = false;
+    };
+    using SharedPtr = std::shared_ptr<Shared>;
+
     struct Counted {
-        explicit Counted(std::size_t& count_) : count{count_} { ++count; }
-        ~Counted() { --count; }
+        explicit Counted(SharedPtr shared_) : shared{std::move(shared_)} { ++shared->connections; }
+        ~Counted() { --shared->connections; }
         Counted(const Counted&) = delete;
-        std::size_t& count;
+        SharedPtr shared;
     };
 
     struct Waiting {
-        Waiting(std::unordered_set<Connection*>& all_, Connection* one_) : all{all_}, one{one_} { all.insert(one); }
-        ~Waiting() { all.erase(one); }
+        Waiting(SharedPtr shared_, Connection* one_) : shared{std::move(shared_)}, one{one_} { shared->waiting.insert(one); }
+        ~Waiting() { shared->waiting.erase(one); }
         Waiting(const Waiting&) = delete;
-        std::unordered_set<Connection*>& all;
+        SharedPtr shared;
         Connection* one;
     };
 
     Awaitable<> serve(std::shared_ptr<Connection> connection) {
-        const bool over_limit = connections_ >= options_.max_connections;
-        const Counted counted{connections_};
+        const SharedPtr shared = shared_;
+        const bool over_limit = shared->connections >= options_.max_connections;
+        const Counted counted{shared};
         Exchange exchange{{}, connection, address_of(*connection), options_.write_timeout};
-        for (bool reuse = true; reuse && !stopping_;) {
+        for (bool reuse = true; reuse && !shared->stopping;) {
             std::error_code error;
             {
-                const Waiting waiting{waiting_, connection.get()};
+                const Waiting waiting{shared, connection.get()};
                 error = co_await connection->wait_readable(options_.keep_alive, Error::header_timeout);
             }
             if (error) break;
@@ -220,9 +229,7 @@ private:
     asio::ip::tcp::acceptor acceptor_;
     Handler handler_;
     HttpServerOptions options_;
-    std::unordered_set<Connection*> waiting_;
-    std::size_t connections_ = 0;
-    bool stopping_ = false;
+    SharedPtr shared_ = std::make_shared<Shared>();
 };
 
 using HttpExchange = BasicHttpExchange<>;

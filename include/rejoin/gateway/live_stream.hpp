@@ -127,15 +127,18 @@ private:
                 take(item);
                 if (log_->last() - published_ < publish_events() && unpublished_bytes_ < options_.log.bytes / 4) continue;
                 publish();
-                while (must_wait()) {
-                    waiting_for_space_ = true;
-                    co_await space_.wait();
-                    waiting_for_space_ = false;
-                }
+                if (must_wait()) co_await wait_for_space();
             }
             publish();
+            if (must_wait()) co_await wait_for_space();
         }
         end();
+    }
+
+    Awaitable<> wait_for_space() {
+        waiting_for_space_ = true;
+        while (must_wait()) co_await space_.wait();
+        waiting_for_space_ = false;
     }
 
     std::uint64_t publish_events() const { return std::max<std::uint64_t>(1, options_.log.events / 4); }

@@ -69,7 +69,10 @@ public:
         Deadline<Traits> deadline{socket_.get_executor(), timeout, [this] { cancel(); }};
         for (;;) {
             const HttpStep step = parser_.parse(input_);
-            if (step == HttpStep::head) co_return parser_.take_head();
+            if (step == HttpStep::head) {
+                if (input_.empty()) buffer_.release();
+                co_return parser_.take_head();
+            }
             if (step == HttpStep::error) co_return parser_.error();
             if (eof_) {
                 const HttpStep last = parser_.finish();
