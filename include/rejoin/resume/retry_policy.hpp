@@ -107,7 +107,8 @@ private:
     static bool is_hopeless(const std::error_code& error) noexcept {
         return error == Error::bad_url || error == Error::unsupported_scheme || error == Error::bad_redirect ||
                error == Error::too_many_redirects || error == Error::bad_content_encoding ||
-               error == Error::invalid_option || error == Error::invalid_field || error == Error::not_resumable;
+               error == Error::invalid_option || error == Error::invalid_field || error == Error::invalid_head ||
+               error == Error::not_resumable;
     }
 
     static std::error_code cause(const Attempt& attempt, Error otherwise) noexcept {
