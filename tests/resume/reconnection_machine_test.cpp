@@ -141,7 +141,7 @@ TEST_CASE("policy: no answer") {
     CHECK(fast(attempt).kind == Decision::Kind::retry);
 
     for (const Error error : {Error::bad_url, Error::unsupported_scheme, Error::bad_redirect, Error::too_many_redirects,
-                              Error::bad_content_encoding}) {
+                              Error::bad_content_encoding, Error::invalid_head}) {
         attempt.error = error;
         CHECK(policy(attempt).kind == Decision::Kind::fail);
         CHECK(policy(attempt).error == error);
