@@ -278,7 +278,7 @@ private:
 
     // Statuses that tell nothing about the stream itself: it may go on once they pass.
     static bool is_passing(int status) {
-        return status == 408 || status == 409 || status == 425 || status == 429 || (status >= 500 && status <= 599);
+        return status == 409 || is_retryable_status(status);
     }
 
     // --- streams ---
