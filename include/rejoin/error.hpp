@@ -56,6 +56,13 @@ enum class Error {
     not_resumable,       ///< A request that must not be sent again was cut.
     limit_reached,       ///< A count bound (streams, clients, connections) is reached.
 
+    // --- on the way to a connection ---
+    tls_failed,             ///< The TLS handshake failed; the cause is not the server's certificate.
+    certificate_untrusted,  ///< No chain of certificates leads from the server's to a trusted one.
+    certificate_expired,    ///< The server's certificate, or one that signed it, is not valid now.
+    certificate_mismatch,   ///< The server's certificate is for other names than the host asked for (RFC 9110 4.3.4).
+    proxy_refused,          ///< The HTTP proxy answered CONNECT with a status other than 2xx.
+
     // --- configuration ---
     invalid_option,      ///< An option is out of its domain.
 };
@@ -109,6 +116,11 @@ public:
         case Error::poison_event: return "same failure at the same event again";
         case Error::not_resumable: return "request was cut and must not be sent again";
         case Error::limit_reached: return "limit reached";
+        case Error::tls_failed: return "TLS handshake failed";
+        case Error::certificate_untrusted: return "server certificate is not trusted";
+        case Error::certificate_expired: return "server certificate is not valid now";
+        case Error::certificate_mismatch: return "server certificate is for another host";
+        case Error::proxy_refused: return "proxy refused the connection";
         case Error::invalid_option: return "invalid option";
         }
         return "unknown rejoin error";

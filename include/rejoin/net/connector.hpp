@@ -11,20 +11,12 @@
 
 #include <rejoin/error.hpp>
 #include <rejoin/net/async_event.hpp>
+#include <rejoin/net/connect_options.hpp>
 #include <rejoin/net/deadline.hpp>
 #include <rejoin/net/traits.hpp>
 #include <rejoin/result.hpp>
 
 namespace rejoin {
-
-struct ConnectOptions {
-    /// Bound on name resolution; zero = none.
-    Duration resolve_timeout = std::chrono::seconds{5};
-    /// Bound on connecting, over all addresses of the name together; zero = none.
-    Duration connect_timeout = std::chrono::seconds{5};
-    /// TCP keep-alive probes on the connection.
-    bool keep_alive = true;
-};
 
 namespace detail {
 
