@@ -14,6 +14,7 @@
 
 #include <rejoin/rejoin.hpp>
 
+#include "connection_flags.hpp"
 #include "durations.hpp"
 
 namespace {
@@ -30,13 +31,14 @@ struct Settings {
     bool json = false;
     bool quiet = false;
     rejoin::ReconnectingStreamOptions stream;
+    examples::ConnectionFlags connection;
 };
 
 void declare(CLI::App& app, Settings& settings) {
     using examples::add_duration;
     auto& stream = settings.stream;
     app.set_version_flag("--version", std::string{"rejoin-follow "} + REJOIN_VERSION_STRING);
-    app.add_option("url", settings.url, "http://HOST[:PORT]/PATH of the stream")->required();
+    app.add_option("url", settings.url, "http(s)://HOST[:PORT]/PATH of the stream")->required();
     app.add_flag("--json", settings.json, "one JSON object per event: id, event, data, last_event_id");
     app.add_option("-H,--header", settings.headers, "'Name: value' sent with each request; may be repeated")->allow_extra_args(false);
     app.add_option("--last-event-id", settings.last_event_id, "start behind the event with this id");
@@ -47,11 +49,13 @@ void declare(CLI::App& app, Settings& settings) {
     add_duration(app, "--backoff-base", stream.reconnection.backoff.base, "first delay before reconnecting, before jitter");
     add_duration(app, "--backoff-cap", stream.reconnection.backoff.cap, "longest delay before reconnecting");
     add_duration(app, "--connect-timeout", stream.client.connect.connect_timeout, "bound on connecting");
+    add_duration(app, "--tls-timeout", stream.client.connect.tls_timeout, "bound on the TLS handshake");
     add_duration(app, "--response-timeout", stream.client.response_timeout, "bound on the wait for a response head");
     add_duration(app, "--idle-timeout", stream.health.idle, "a stream silent for this long counts as dropped; 0 = never");
     add_duration(app, "--max-outage", stream.reconnection.max_outage, "give up when the server was away for this long; 0 = never");
-    app.add_option("--max-attempts", stream.reconnection.max_attempts, "give up after this many attempts without progress; 0 = never")
+    app.add_option("--max-attempts", stream.reconnection.max_attempts, "give up after this many retries without progress; 0 = never")
         ->capture_default_str();
+    settings.connection.declare(app);
 }
 
 // Bytes that are no UTF-8 can't come: the stream's parser replaces them.
@@ -72,6 +76,18 @@ void print_event(const rejoin::SseEventView& event, bool json) {
 
 double seconds(rejoin::Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
+// What failed and in which phase, on one line.
+std::string failure(rejoin::Phase phase, const std::error_code& error, const rejoin::ReconnectingStream& stream) {
+    std::string text = std::string{to_string(phase)} + ": " + error.message();
+    const rejoin::ResponseHead* const response = stream.response();
+    if (phase != rejoin::Phase::response || response == nullptr || response->status == 200) return text;
+    if (error != rejoin::Error::bad_status) return text;
+    text += " (" + std::to_string(response->status) + (response->reason.empty() ? "" : " " + response->reason) + ")";
+    const std::string& body = stream.error_body();
+    const std::string first_line = body.substr(0, body.find_first_of("\r\n"));
+    return first_line.empty() ? text : text + ": " + first_line;
+}
+
 void print_lifecycle(const rejoin::StreamItem& item, const rejoin::ReconnectingStream& stream) {
     using Kind = rejoin::StreamItem::Kind;
     switch (item.kind) {
@@ -83,7 +99,16 @@ void print_lifecycle(const rejoin::StreamItem& item, const rejoin::ReconnectingS
         std::fprintf(stderr, "dropped: %s%s%s, last event id '%s'\n", std::string{to_string(item.end)}.c_str(), item.error ? ": " : "",
                      item.error ? item.error.message().c_str() : "", std::string{stream.tracker().cursor()}.c_str());
         break;
-    case Kind::waiting: std::fprintf(stderr, "waiting: %.3f s\n", seconds(item.delay)); break;
+    case Kind::waiting:
+        if (item.error && item.phase != rejoin::Phase::body) {
+            std::fprintf(stderr, "failed: %s; next attempt in %.3f s\n", failure(item.phase, item.error, stream).c_str(), seconds(item.delay));
+        } else {
+            std::fprintf(stderr, "waiting: %.3f s\n", seconds(item.delay));
+        }
+        break;
+    case Kind::unsendable:
+        std::fprintf(stderr, "unsendable: the id behind which to resume can't be a header\n");
+        break;
     case Kind::resumed:
         std::fprintf(stderr, "resumed: %s", std::string{to_string(item.outcome)}.c_str());
         if (item.gap) std::fprintf(stderr, " (gap behind '%s', %s lost)", std::string{item.event.last_event_id}.c_str(),
@@ -94,30 +119,27 @@ void print_lifecycle(const rejoin::StreamItem& item, const rejoin::ReconnectingS
     }
 }
 
-int report_end(const rejoin::ReconnectingStream& stream) {
+int report_end(const rejoin::ReconnectingStream& stream, rejoin::Phase phase) {
     const std::error_code error = stream.error();
     if (stream.ended_complete() || error == rejoin::Error::closed) return finished;
-    const rejoin::ResponseHead* response = stream.response();
     const bool by_server = error == rejoin::Error::bad_status || error == rejoin::Error::bad_content_type ||
                            error == rejoin::Error::bad_content_encoding || error == rejoin::Error::bad_redirect ||
-                           error == rejoin::Error::too_many_redirects;
-    std::fprintf(stderr, "rejoin-follow: %s", error.message().c_str());
-    if (by_server && response) {
-        std::fprintf(stderr, " (%d %s)", response->status, response->reason.c_str());
-        const std::string& body = stream.error_body();
-        const std::string first_line = body.substr(0, body.find_first_of("\r\n"));
-        if (!first_line.empty()) std::fprintf(stderr, ": %s", first_line.c_str());
-    }
-    std::fputc('\n', stderr);
+                           error == rejoin::Error::too_many_redirects || error == rejoin::Error::proxy_authentication;
+    const std::error_code cause = stream.cause();
+    const std::string last = failure(phase, cause ? cause : error, stream);
+    const std::string what = cause ? error.message() + "; last failure in " + last : last;
+    std::fprintf(stderr, "rejoin-follow: %s\n", what.c_str());
     return by_server ? refused : gave_up;
 }
 
 asio::awaitable<void> follow(rejoin::ReconnectingStream& stream, const Settings& settings, int& exit_code) {
     rejoin::StreamItem item;
     unsigned long long events = 0;
+    rejoin::Phase phase = rejoin::Phase::prepare;
     for (bool more = true; more;) {
         more = co_await stream.wait();
         while (stream.try_next(item)) {
+            if (item.kind == rejoin::StreamItem::Kind::finished) phase = item.phase;
             if (item.kind == rejoin::StreamItem::Kind::event) {
                 print_event(item.event, settings.json);
                 if (++events == settings.max_events) stream.close();
@@ -128,7 +150,7 @@ asio::awaitable<void> follow(rejoin::ReconnectingStream& stream, const Settings&
         // Once per read, not per event: a reader at the other end of a pipe still sees everything at once.
         if (std::fflush(stdout) != 0) stream.close();
     }
-    exit_code = report_end(stream);
+    exit_code = report_end(stream, phase);
 }
 
 int run(Settings& settings) {
@@ -150,6 +172,11 @@ int run(Settings& settings) {
     }
     if (!settings.last_event_id.empty()) request.headers.set("Last-Event-ID", settings.last_event_id);
 
+    std::string why;
+    if (!settings.connection.apply(settings.stream.client.connect, why)) {
+        std::fprintf(stderr, "rejoin-follow: %s\n", why.c_str());
+        return usage;
+    }
     asio::io_context io{1};
     rejoin::ReconnectingStream stream{io.get_executor(), std::move(request), settings.stream};
     int exit_code = finished;

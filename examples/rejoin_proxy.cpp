@@ -6,7 +6,10 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -15,6 +18,7 @@
 
 #include <rejoin/rejoin.hpp>
 
+#include "connection_flags.hpp"
 #include "durations.hpp"
 #include "endpoint.hpp"
 
@@ -22,9 +26,10 @@ namespace {
 
 struct Settings {
     std::string listen = "127.0.0.1:8080";
-    std::string upstream;
+    std::vector<std::string> upstreams;
     rejoin::ReverseProxyOptions proxy;
     rejoin::HttpServerOptions server;
+    examples::ConnectionFlags connection;
     std::chrono::milliseconds retry{0};
     std::chrono::milliseconds drain{3000};
     bool quiet = false;
@@ -36,7 +41,8 @@ void declare(CLI::App& app, Settings& settings) {
     auto& proxy = settings.proxy;
     app.set_version_flag("--version", std::string{"rejoin-proxy "} + REJOIN_VERSION_STRING);
     app.add_option("--listen", settings.listen, "HOST:PORT to accept clients on; port 0 picks one")->capture_default_str();
-    app.add_option("--upstream", settings.upstream, "http://HOST:PORT[/PATH] that requests go to")->required();
+    app.add_option("--upstream", settings.upstreams, "http(s)://HOST:PORT[/PATH] that requests go to; further ones are asked while those before fail")
+        ->required()->allow_extra_args(false);
 
     const std::string upstream = "Upstream";
     add_duration(app, "--backoff-base", proxy.reconnection.backoff.base, "first delay before reconnecting, before jitter")->group(upstream);
@@ -47,7 +53,23 @@ void declare(CLI::App& app, Settings& settings) {
     add_duration(app, "--max-outage", proxy.reconnection.max_outage, "clients are cut when the upstream was away for this long; 0 = never")
         ->group(upstream);
     add_duration(app, "--linger", proxy.directory.linger, "a stream is read on for this long after its last client left")->group(upstream);
-    app.add_flag("--share", proxy.share, "clients of one principal and target share one upstream stream, joining it live")->group(upstream);
+    app.add_option("--sharing", proxy.sharing,
+                   "clients of one principal and target: each with an upstream stream of its own, one stream that the newest takes over, or one "
+                   "that all share [own]")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, rejoin::Sharing>{
+            {"own", rejoin::Sharing::own}, {"exclusive", rejoin::Sharing::exclusive}, {"shared", rejoin::Sharing::shared}}))
+        ->group(upstream);
+    app.add_option("--post", proxy.post, "event streams that answer a POST: cut when they are cut, resumed by GET where they carry ids, MCP's rules, or "
+                                         "going on without their client [resume]")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, rejoin::PostStreams>{{"cut", rejoin::PostStreams::cut},
+                                                                                       {"resume", rejoin::PostStreams::resume},
+                                                                                       {"mcp", rejoin::PostStreams::mcp},
+                                                                                       {"detach", rejoin::PostStreams::detach}}))
+        ->group(upstream);
+    add_duration(app, "--post-linger", proxy.post_linger, "with --post mcp or detach: an answer goes on without its client for this long")->group(upstream);
+    add_duration(app, "--cool-down", proxy.cool_down, "with several upstreams: one that failed is passed over for this long")->group(upstream);
+
+    settings.connection.declare(app, upstream);
 
     const std::string clients = "Clients";
     add_duration(app, "--header-timeout", settings.server.header_timeout, "bound on receiving a request head")->group(clients);
@@ -134,23 +156,31 @@ void allow_many_descriptors() {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+bool set_upstreams(Settings& settings, std::string& why) {
+    for (const std::string& text : settings.upstreams) {
+        auto url = rejoin::Url::parse(text);
+        if (!url) {
+            why = "--upstream: '" + text + "': " + url.error().message();
+            return false;
+        }
+        if (&text == &settings.upstreams.front()) settings.proxy.upstream = std::move(*url);
+        else settings.proxy.alternatives.push_back(std::move(*url));
+    }
+    return true;
+}
+
 int run(Settings& settings) {
     const auto endpoint = examples::parse_endpoint(settings.listen);
     if (!endpoint) {
         std::fprintf(stderr, "rejoin-proxy: --listen: '%s' is not HOST:PORT\n", settings.listen.c_str());
         return 1;
     }
-    auto upstream = rejoin::Url::parse(settings.upstream);
-    if (!upstream) {
-        std::fprintf(stderr, "rejoin-proxy: --upstream: '%s': %s\n", settings.upstream.c_str(), upstream.error().message().c_str());
-        return 1;
-    }
-    if (upstream->scheme != "http") {
-        std::fprintf(stderr, "rejoin-proxy: --upstream: https is not supported yet\n");
+    std::string why;
+    if (!set_upstreams(settings, why) || !settings.connection.apply(settings.proxy.client.connect, why)) {
+        std::fprintf(stderr, "rejoin-proxy: %s\n", why.c_str());
         return 1;
     }
     allow_many_descriptors();
-    settings.proxy.upstream = *upstream;
     if (settings.retry.count() > 0) settings.proxy.retry = settings.retry;
 
     asio::io_context io{1};

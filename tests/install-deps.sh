@@ -3,12 +3,13 @@
 #
 #   build   compilers for the library, its examples and its tests, and the libraries they use
 #   clang   clang 19 with the sanitizers' and the fuzzer's runtime
-#   e2e     the programs that the end-to-end tests run against: nginx with nchan, Chromium, Node.js, curl
+#   e2e     the programs that the end-to-end tests run against: nginx with nchan, Chromium, Node.js, curl; promtool, which
+#           checks metrics
 #
 # Without a group: all of them. What is there already, from Debian or from elsewhere, is left alone. Quiet unless it fails.
 set -eu
 
-usage() { sed -n '2,8s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,9s/^# \{0,1\}//p' "$0"; }
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
@@ -35,11 +36,13 @@ group_build() {
     has ninja || need make has make
     need git has git
     need python3 has python3
+    need libssl-dev test -e /usr/include/openssl/ssl.h
     need libasio-dev test -e /usr/include/asio.hpp
     need node-llhttp test -e /usr/share/llhttp/llhttp.c
     need catch2 test -e /usr/include/catch2
     need libcli11-dev test -e /usr/include/CLI/CLI.hpp
     need nlohmann-json3-dev test -e /usr/include/nlohmann/json.hpp
+    need libtomlplusplus-dev test -e /usr/include/toml++/toml.h
 }
 
 group_clang() {
@@ -49,12 +52,15 @@ group_clang() {
 
 group_e2e() {
     need curl has curl
+    need openssl has openssl
+    need python3 has python3
     need nginx-core test -e /usr/sbin/nginx
     need libnginx-mod-nchan test -e /usr/lib/nginx/modules/ngx_nchan_module.so
     need chromium has chromium
     need nodejs has node
     has npm || need npm has npm
     need procps has ps
+    need prometheus has promtool
 }
 
 for argument in "${@:-all}"; do
@@ -83,7 +89,7 @@ fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 apt() {
-    # Debian's nginx package must not start a server of its own, nor fail where it can't.
+    # Debian's packages of servers must not start one, nor fail where they can't.
     $root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -y -q -o DPkg::Lock::Timeout=300 "$@" >"$log" 2>&1 </dev/null
 }
 

@@ -5,8 +5,9 @@
 #
 # Stages (all of them by default, in this order):
 #   release   g++, optimised: unit, integration, lint, packaging and end-to-end tests
-#   asan      g++ with AddressSanitizer and UndefinedBehaviorSanitizer: unit and integration tests, every example once
-#   clang     clang 19, every target without a warning: unit and integration tests
+#   asan      g++ with AddressSanitizer: unit and integration tests, every example once
+#   clang     clang 19 with AddressSanitizer and UndefinedBehaviorSanitizer, every target without a warning: unit and
+#             integration tests
 #   tsan      clang 19 with ThreadSanitizer: the layers that know threads
 #   fuzz      clang 19 with libFuzzer: a minute for the event stream parser, half a minute for each other target
 #
@@ -21,7 +22,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 source_dir=$PWD
 
-usage() { sed -n '2,20s/^# \{0,1\}//p' tests/run.sh; }
+usage() { sed -n '2,21s/^# \{0,1\}//p' tests/run.sh; }
 die() {
     echo "tests/run.sh: $*" >&2
     exit 2
@@ -106,8 +107,8 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-second_deadlock_stack=1}
 
 stage_release() { build release && run_ctest release; }
-stage_asan() { build asan-ubsan && run_ctest asan-ubsan -L '^(unit|integration|smoke)$'; }
-stage_clang() { build clang && run_ctest clang -L '^(unit|integration)$'; }
+stage_asan() { build asan && run_ctest asan -L '^(unit|integration|smoke)$'; }
+stage_clang() { build asan-ubsan && run_ctest asan-ubsan -L '^(unit|integration)$'; }
 stage_tsan() { build tsan && run_ctest tsan -L '^(unit|integration)$'; }
 
 stage_fuzz() {

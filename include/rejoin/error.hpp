@@ -2,6 +2,7 @@
 #define REJOIN_ERROR_HPP
 
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include <rejoin/version.hpp>
@@ -10,9 +11,9 @@ namespace rejoin {
 
 /// What can go wrong, as values of one error category.
 ///
-/// A timeout names the phase it struck in. Only the user's own cancellation is reported as
-/// `std::errc::operation_canceled` (Asio's `operation_aborted`), never a timeout. What the operating system says (refused,
-/// reset, no route) is passed on in its own category.
+/// A timeout names the phase it struck in. Only the user's own cancellation is reported as Asio's `operation_aborted`
+/// (`ErrorCondition::canceled`; not every version of Asio lets it compare equal to `std::errc::operation_canceled`), never
+/// a timeout. What the operating system says (refused, reset, no route) is passed on in its own category.
 enum class Error {
     // --- event stream (WHATWG HTML 9.2) ---
     line_too_long = 1,   ///< A field line passed `SseLimits::line` bytes.
@@ -38,6 +39,7 @@ enum class Error {
     // --- timeouts, one for each phase ---
     resolve_timeout,     ///< Name resolution took too long.
     connect_timeout,     ///< No TCP connection in time.
+    proxy_timeout,       ///< The HTTP proxy did not answer CONNECT in time.
     tls_timeout,         ///< The TLS handshake took too long.
     write_timeout,       ///< The peer did not take our bytes in time.
     response_timeout,    ///< No complete response head in time.
@@ -53,6 +55,7 @@ enum class Error {
     retries_exhausted,   ///< The attempts or the outage time allowed by the policy are used up.
     circuit_open,        ///< The circuit breaker refuses attempts now.
     poison_event,        ///< The same failure at the same cursor again and again.
+    hook_failed,         ///< The user's hook before an attempt threw something that is no `std::system_error`.
     not_resumable,       ///< A request that must not be sent again was cut.
     limit_reached,       ///< A count bound (streams, clients, connections) is reached.
 
@@ -62,6 +65,7 @@ enum class Error {
     certificate_expired,    ///< The server's certificate, or one that signed it, is not valid now.
     certificate_mismatch,   ///< The server's certificate is for other names than the host asked for (RFC 9110 4.3.4).
     proxy_refused,          ///< The HTTP proxy answered CONNECT with a status other than 2xx.
+    proxy_authentication,   ///< The HTTP proxy wants credentials, or others: 407.
 
     // --- configuration ---
     invalid_option,      ///< An option is out of its domain.
@@ -101,6 +105,7 @@ public:
         case Error::unsupported_scheme: return "URL scheme not supported";
         case Error::resolve_timeout: return "timed out resolving the host name";
         case Error::connect_timeout: return "timed out connecting";
+        case Error::proxy_timeout: return "timed out waiting for the proxy";
         case Error::tls_timeout: return "timed out in the TLS handshake";
         case Error::write_timeout: return "timed out writing";
         case Error::response_timeout: return "timed out waiting for the response head";
@@ -114,6 +119,7 @@ public:
         case Error::retries_exhausted: return "gave up reconnecting";
         case Error::circuit_open: return "circuit breaker is open";
         case Error::poison_event: return "same failure at the same event again";
+        case Error::hook_failed: return "the hook before the attempt failed";
         case Error::not_resumable: return "request was cut and must not be sent again";
         case Error::limit_reached: return "limit reached";
         case Error::tls_failed: return "TLS handshake failed";
@@ -121,6 +127,7 @@ public:
         case Error::certificate_expired: return "server certificate is not valid now";
         case Error::certificate_mismatch: return "server certificate is for another host";
         case Error::proxy_refused: return "proxy refused the connection";
+        case Error::proxy_authentication: return "proxy wants credentials (407)";
         case Error::invalid_option: return "invalid option";
         }
         return "unknown rejoin error";
@@ -143,14 +150,23 @@ public:
     }
 
     bool equivalent(const std::error_code& code, int condition) const noexcept override {
-        if (code.category() == std::system_category() || code.category() == std::generic_category()) {
-            switch (static_cast<ErrorCondition>(condition)) {
-            case ErrorCondition::timeout: return code == std::errc::timed_out;
-            case ErrorCondition::canceled: return code == std::errc::operation_canceled;
-            case ErrorCondition::protocol: return false;
-            }
+        switch (static_cast<ErrorCondition>(condition)) {
+        case ErrorCondition::timeout:
+            if (is_from_system(code, std::errc::timed_out)) return true;
+            break;
+        case ErrorCondition::canceled:
+            if (is_from_system(code, std::errc::operation_canceled)) return true;
+            break;
+        case ErrorCondition::protocol: break;
         }
         return code.default_error_condition() == std::error_condition{condition, *this};
+    }
+
+private:
+    // Asio's own category for what the system says has no mapping to the generic conditions in every version.
+    static bool is_from_system(const std::error_code& code, std::errc value) noexcept {
+        if (code == value) return true;
+        return std::string_view{code.category().name()} == "asio.system" && code.value() == static_cast<int>(value);
     }
 };
 
@@ -166,6 +182,7 @@ inline std::error_condition ErrorCategory::default_error_condition(int value) co
     switch (static_cast<Error>(value)) {
     case Error::resolve_timeout:
     case Error::connect_timeout:
+    case Error::proxy_timeout:
     case Error::tls_timeout:
     case Error::write_timeout:
     case Error::response_timeout:

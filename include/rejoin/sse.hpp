@@ -7,8 +7,11 @@
 #include <rejoin/result.hpp>
 #include <rejoin/resume/backoff.hpp>
 #include <rejoin/resume/circuit_breaker.hpp>
+#include <rejoin/resume/circuit_breakers.hpp>
 #include <rejoin/resume/event_tracker.hpp>
+#include <rejoin/resume/failover.hpp>
 #include <rejoin/resume/health_monitor.hpp>
+#include <rejoin/resume/phase.hpp>
 #include <rejoin/resume/reconnection_machine.hpp>
 #include <rejoin/resume/retry_policy.hpp>
 #include <rejoin/sse/event.hpp>

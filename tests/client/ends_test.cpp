@@ -238,7 +238,7 @@ TEST_CASE("C46: a POST that surely was not sent is tried again") {
 
 TEST_CASE("C46: where the policy says so, a POST cut before its first event is sent again") {
     World world;
-    world.options.reconnection.policy = default_retry_policy({.retry_initial = true, .resend_unanswered = true});
+    world.options.reconnection.policy = default_retry_policy({.resend = Resend::unanswered});
     world.server.then(Reaction{}.truncate()).then(Reaction::stream().truncate()).then(Reaction::stream().event("a", "1").truncate());
     const auto stream = world.open(world.request("/ask", "POST"));
     CHECK(world.story(*stream).back() == "finished: request was cut and must not be sent again");

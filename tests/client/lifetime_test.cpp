@@ -1,6 +1,7 @@
 #include <string>
 
 #include "client/support.hpp"
+#include "support/fake_tls.hpp"
 
 namespace rejoin::testing {
 namespace {
@@ -9,13 +10,16 @@ using World = BasicWorld<SilentTraits>;
 using Stream = World::Stream;
 using Next = Task<std::optional<SseEvent>>;
 
-enum class Phase { not_begun, resolve, connect, write, head, refusal, body, backoff };
-const std::vector<Phase> phases{Phase::not_begun, Phase::resolve, Phase::connect, Phase::write,
-                                Phase::head,      Phase::refusal, Phase::body,    Phase::backoff};
+enum class Phase { not_begun, hook, resolve, connect, proxy, tls, write, head, refusal, body, backoff };
+const std::vector<Phase> phases{Phase::not_begun, Phase::hook, Phase::resolve, Phase::connect, Phase::proxy, Phase::tls,
+                                Phase::write,     Phase::head, Phase::refusal, Phase::body,    Phase::backoff};
 
 const char* name_of(Phase phase) {
     switch (phase) {
     case Phase::not_begun: return "not begun";
+    case Phase::hook: return "hook";
+    case Phase::proxy: return "proxy";
+    case Phase::tls: return "TLS handshake";
     case Phase::resolve: return "resolve";
     case Phase::connect: return "connect";
     case Phase::write: return "write";
@@ -32,7 +36,21 @@ struct Stuck {
     explicit Stuck(Phase phase) : silent{world.io}, descriptors{open_descriptors()}, phase_{phase} {
         HttpRequest request = world.request();
         switch (phase) {
+        case Phase::hook: world.options.before_attempt = never; break;
         case Phase::resolve: request.url.host = "some.name"; break;
+        case Phase::proxy:
+            world.server.then(Reaction::silence());
+            world.options.client.connect.proxy_timeout = Duration::zero();
+            world.options.client.connect.proxy = HttpProxy{request.url, {}};
+            break;
+        case Phase::tls: {
+            const auto tls = std::make_shared<FakeTls>();
+            tls->handshake_error = asio::error::would_block;
+            world.options.client.connect.tls_timeout = Duration::zero();
+            world.options.client.connect.tls = tls;
+            request.url.scheme = "https";
+            break;
+        }
         case Phase::connect: request.url.port = silent.port(); break;
         case Phase::write:
             world.server.then(Reaction::on_connect().stall());
@@ -55,6 +73,13 @@ struct Stuck {
         if (phase == Phase::head || phase == Phase::refusal) REQUIRE(world.server.requests().size() == 1);
         if (phase == Phase::write) REQUIRE(world.server.connections() == 1);
         REQUIRE_FALSE(reader->done());
+    }
+
+    static Awaitable<std::error_code> never(UpcomingAttempt&) {
+        const auto executor = co_await asio::this_coro::executor;
+        AsyncEvent silence{executor};
+        co_await silence.wait();
+        co_return std::error_code{};
     }
 
     void read() { reader.emplace(world.io, stream->next()); }

@@ -102,6 +102,7 @@ inline std::string describe(const StreamItem& item) {
     case Kind::opened: return "opened";
     case Kind::event: return "event " + std::string{item.event.data} + id + (item.edited ? ", edited" : "");
     case Kind::comment: return "comment" + std::string{item.event.data};
+    case Kind::field: return "field " + std::string{item.event.type} + "=" + std::string{item.event.data};
     case Kind::retry: return "retry " + milliseconds_of(item.delay);
     case Kind::dropped: return "dropped " + std::string{to_string(item.end)} + why + (item.incomplete ? ", incomplete" : "");
     case Kind::waiting: return "waiting " + milliseconds_of(item.delay) + why;

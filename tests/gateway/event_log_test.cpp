@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
-#include <random>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -12,6 +11,7 @@
 
 #include <rejoin/error.hpp>
 #include <rejoin/gateway/event_log.hpp>
+#include <rejoin/testing/random.hpp>
 
 #include "support/catch.hpp"
 
@@ -496,7 +496,7 @@ void check_read(const EventLog& log, const Model& model, EventLog::Sequence curs
 TEST_CASE("log: equals a naive model under random use") {
     const auto seed = GENERATE(range(1u, 25u));
     CAPTURE(seed);
-    std::mt19937 random{seed};
+    rejoin::testing::Random random{seed};
     const auto below = [&random](std::size_t bound) { return static_cast<std::size_t>(random() % bound); };
 
     const std::size_t most_events = below(3) == 0 ? 1 + below(4) : 1 + below(200);

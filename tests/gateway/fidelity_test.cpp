@@ -56,6 +56,7 @@ void check_fidelity(testing::FlakyOptions upstream_options, ReverseProxyOptions 
 ReverseProxyOptions short_linger(const std::string& upstream) {
     ReverseProxyOptions options = quick(upstream);
     options.directory.linger = 500ms;
+    options.idle_connections = 0;  // descriptors are counted
     return options;
 }
 

@@ -1,10 +1,10 @@
 #include <cstdint>
 #include <limits>
-#include <random>
 #include <string>
 #include <string_view>
 
 #include <rejoin/gateway/minted_id.hpp>
+#include <rejoin/testing/random.hpp>
 
 #include "support/catch.hpp"
 
@@ -33,7 +33,7 @@ TEST_CASE("minted id: its text") {
 }
 
 TEST_CASE("minted id: what was written is read") {
-    std::mt19937_64 random{7};
+    rejoin::testing::Random random{7};
     for (int i = 0; i < 1000; ++i) {
         const std::uint64_t epoch = random() >> (random() % 64);
         const std::uint64_t sequence = random() >> (random() % 64);

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <asio/io_context.hpp>
@@ -158,6 +160,28 @@ Awaitable<Result<Fetched>> fetch(std::string url, std::string request, Enough en
 inline Awaitable<Result<Fetched>> fetch_all(std::string url, std::string request) {
     auto fetched = co_await fetch(std::move(url), std::move(request), [](const std::string&) { return false; });
     co_return std::move(fetched);
+}
+
+// --- for tests that look at one response ---
+
+inline auto until(std::string text) {
+    return [text = std::move(text)](const std::string& body) { return body.find(text) != std::string::npos; };
+}
+
+inline std::string field(const Fetched& fetched, std::string_view name) { return std::string{fetched.head.fields.get(name).value_or("(none)")}; }
+
+inline std::size_t count(const std::string& text, const std::string& part) {
+    std::size_t found = 0;
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
+    return found;
+}
+
+inline Fetched fetched(asio::io_context& io, const std::string& url, const std::string& request, const std::string& end_with) {
+    return testing::run(io, fetch(url, request, until(end_with))).value();
+}
+
+inline Fetched whole(asio::io_context& io, const std::string& url, const std::string& request) {
+    return testing::run(io, fetch_all(url, request)).value();
 }
 
 inline std::string get(const std::string& target, const std::string& fields = {}) {

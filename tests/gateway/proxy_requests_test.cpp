@@ -10,10 +10,6 @@ using testing::run_until;
 
 namespace {
 
-Fetched whole(asio::io_context& io, const std::string& url, const std::string& request) {
-    return run(io, fetch_all(url, request)).value();
-}
-
 std::string field(const ResponseHead& head, std::string_view name) { return std::string{head.fields.get(name).value_or("(none)")}; }
 std::string field(const RequestHead& head, std::string_view name) { return std::string{head.fields.get(name).value_or("(none)")}; }
 
@@ -40,12 +36,6 @@ std::string exchange(asio::io_context& io, const Proxy& proxy, std::string bytes
     });
     CHECK(ended);
     return answer;
-}
-
-std::size_t count(const std::string& text, const std::string& part) {
-    std::size_t found = 0;
-    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
-    return found;
 }
 
 }  // namespace

@@ -11,30 +11,6 @@ using testing::Reaction;
 using testing::run;
 using testing::run_until;
 
-namespace {
-
-auto until(std::string text) {
-    return [text = std::move(text)](const std::string& body) { return body.find(text) != std::string::npos; };
-}
-
-std::string field(const Fetched& fetched, std::string_view name) { return std::string{fetched.head.fields.get(name).value_or("(none)")}; }
-
-std::size_t count(const std::string& text, const std::string& part) {
-    std::size_t found = 0;
-    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
-    return found;
-}
-
-Fetched fetched(asio::io_context& io, const std::string& url, const std::string& request, const std::string& end_with) {
-    return run(io, fetch(url, request, until(end_with))).value();
-}
-
-Fetched whole(asio::io_context& io, const std::string& url, const std::string& request) {
-    return run(io, fetch_all(url, request)).value();
-}
-
-}  // namespace
-
 TEST_CASE("a stream's head and frames are what every client can live with") {
     asio::io_context io{1};
     testing::ScriptedServer upstream{io};
@@ -282,7 +258,9 @@ TEST_CASE("a POST stream is never asked for twice, and ends downstream as it end
     script.cut_events = 4;
     script.ends = {end};
     testing::FlakyUpstream upstream{io, script};
-    Proxy proxy{io, quick(upstream.url())};
+    ReverseProxyOptions options = quick(upstream.url());
+    options.post = PostStreams::cut;
+    Proxy proxy{io, options};
     const Fetched got = whole(io, proxy.url("/ask"), "POST /ask HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
     CHECK(count(got.body, "data:") == 4);
     CHECK(got.end == (end == FlakyEnd::clean ? std::error_code{} : std::error_code{Error::truncated}));
@@ -369,7 +347,7 @@ TEST_CASE("shared streams: one upstream connection, joined live; a log bounds wh
     script.rate = 500;
     testing::FlakyUpstream upstream{io, script};
     ReverseProxyOptions options = quick(upstream.url());
-    options.share = true;
+    options.sharing = Sharing::shared;
     Proxy proxy{io, options};
     fetched(io, proxy.url("/s"), get("/s"), "id: 20\n");
     const Fetched later = fetched(io, proxy.url("/s"), get("/s"), "id: 60\n");

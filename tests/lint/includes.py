@@ -43,6 +43,10 @@ def check_header(path, text):
             yield f"{at}: no Asio in '{folder or 'rejoin'}': {name}"
         if name == "asio.hpp":
             yield f"{at}: the umbrella <asio.hpp> doubles the compile time; include Asio's headers one by one"
+        if name.startswith(("openssl/", "rejoin/net/tls")) and not str(path).startswith("net/tls"):
+            yield f"{at}: TLS is optional, only net/tls*.hpp may include it: {name}"
+        if name.startswith("asio/ssl"):
+            yield f"{at}: TLS goes by net/tls_layer.hpp, not by Asio: {name}"
         if name.split("/")[-1] == "llhttp.h" and folder != "http":
             yield f"{at}: only http/ includes llhttp.h"
         if name == "iostream":
@@ -76,6 +80,7 @@ def self_test():
     good = [
         ("net/a.hpp", "#include <asio/post.hpp>\n#include <rejoin/http/url.hpp>\n#include <rejoin/error.hpp>"),
         ("http/a.hpp", "#include <llhttp.h>\n// #include <asio/post.hpp>\n/* #include <iostream> */"),
+        ("net/tls_a.hpp", "#include <openssl/ssl.h>\n#include <rejoin/net/tls_options.hpp>"),
         ("testing/a.hpp", "#include <rejoin/net/asio.hpp>"),
         ("sse.hpp", "#include <rejoin/sse/parser.hpp>\n#include <rejoin/resume/backoff.hpp>"),
         ("rejoin.hpp", "#include <rejoin/sse.hpp>\n#include <rejoin/gateway/log.hpp>"),
@@ -92,6 +97,10 @@ def self_test():
         ("http/a.hpp", "  #  include <asio/buffer.hpp>"),
         ("net/a.hpp", "#include <llhttp.h>"),
         ("net/a.hpp", "#include <llhttp/llhttp.h>"),
+        ("net/a.hpp", "#include <openssl/ssl.h>"),
+        ("net/tls_a.hpp", "#include <asio/ssl.hpp>"),
+        ("client/a.hpp", "#include <rejoin/net/tls.hpp>"),
+        ("rejoin.hpp", "#include <rejoin/net/tls.hpp>"),
         ("net/a.hpp", "#include <asio.hpp>"),
         ("gateway/a.hpp", "#include <iostream>"),
         ("gateway/a.hpp", '#include "log.hpp"'),

@@ -1,5 +1,5 @@
 # What every consumer expects of a library it takes in: no warning flags of ours, none of our own programs.
-foreach(target rejoin::sse rejoin::rejoin)
+foreach(target rejoin::sse rejoin::rejoin rejoin::tls)
     if(TARGET ${target})
         get_target_property(options ${target} INTERFACE_COMPILE_OPTIONS)
         if(options)

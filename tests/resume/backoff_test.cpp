@@ -30,7 +30,7 @@ Delays take(Backoff& backoff, int count) {
 
 }  // namespace
 
-TEST_CASE("backoff: without jitter the exact sequence, the first delay being the base") {
+TEST_CASE("C31, C32: backoff: without jitter the exact sequence, the first delay being the base") {
     Backoff backoff{options(Jitter::none)};
     CHECK(take(backoff, 9) == Delays{250ms, 500ms, 1s, 2s, 4s, 8s, 16s, 30s, 30s});
     CHECK(backoff.attempts() == 9);
@@ -59,7 +59,7 @@ TEST_CASE("backoff: each kind of jitter stays within its step") {
     }
 }
 
-TEST_CASE("backoff: a given seed gives a given sequence, the default instances differ") {
+TEST_CASE("C31: backoff: a given seed gives a given sequence, the default instances differ") {
     for (const Jitter jitter : {Jitter::full, Jitter::equal, Jitter::decorrelated}) {
         Backoff one{options(jitter, 42)}, two{options(jitter, 42)}, other{options(jitter, 43)};
         const Delays first = take(one, 12);
@@ -89,7 +89,7 @@ TEST_CASE("backoff: full jitter uses its whole range") {
     CHECK((sum / 2000 > 110ms && sum / 2000 < 140ms));
 }
 
-TEST_CASE("backoff: no overflow at any attempt") {
+TEST_CASE("C33: backoff: no overflow at any attempt") {
     for (const Jitter jitter : {Jitter::none, Jitter::full, Jitter::equal, Jitter::decorrelated}) {
         Backoff backoff{options(jitter)};
         for (int i = 0; i < 10'000; ++i) {

@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
-#include <random>
 #include <string>
 #include <vector>
 
 #include <rejoin/resume/event_tracker.hpp>
+#include <rejoin/testing/random.hpp>
 
 #include "resume/tracker_helpers.hpp"
 
@@ -22,7 +22,7 @@ enum class Ids { counter, timestamps, opaque, ms_seq };
 enum class Replay { exact, inclusive, margin, from_start };
 
 struct World {
-    std::mt19937_64 random;
+    rejoin::testing::Random random;
     std::vector<Sent> history;  // what the server ever sends, in order
 
     std::size_t below(std::size_t bound) { return static_cast<std::size_t>(random() % bound); }
@@ -66,7 +66,7 @@ struct World {
 /// One stream with its drops; each event with an id must be delivered exactly once, in order, and consumed events only
 /// count.
 void run(std::uint64_t seed) {
-    World world{std::mt19937_64{seed}, {}};
+    World world{rejoin::testing::Random{seed}, {}};
     const Ids ids = static_cast<Ids>(world.below(4));
     const std::size_t window = std::vector<std::size_t>{4, 16, 1024}[world.below(3)];
     world.make_history(ids, 30 + world.below(300));
@@ -138,7 +138,7 @@ TEST_CASE("any stream, any drops, any way of replaying: each event exactly once"
 TEST_CASE("ids that are used again and again: what is new is never swallowed on an exact resume") {
     for (std::uint64_t seed = 1; seed <= 500; ++seed) {
         CAPTURE(seed);
-        std::mt19937_64 random{seed};
+        rejoin::testing::Random random{seed};
         const std::size_t period = 1 + random() % 5;
         std::vector<Sent> history;
         for (std::size_t i = 0; i < 200; ++i)
@@ -159,7 +159,7 @@ TEST_CASE("ids that are used again and again: what is new is never swallowed on 
 TEST_CASE("ids that are used again and again: an inclusive replay drops just the repeat") {
     for (std::size_t period = 1; period <= 5; ++period) {
         CAPTURE(period);
-        std::mt19937_64 random{period};
+        rejoin::testing::Random random{period};
         std::vector<Sent> history;
         for (std::size_t i = 0; i < 300; ++i)
             history.push_back(event(std::to_string(i % period + 1), "n" + std::to_string(i)));
@@ -181,7 +181,7 @@ TEST_CASE("ids that are used again and again: an inclusive replay drops just the
 TEST_CASE("whatever comes: only what was taken before is dropped, and after the first new id nothing") {
     for (std::uint64_t seed = 1; seed <= 4000; ++seed) {
         CAPTURE(seed);
-        std::mt19937_64 random{seed};
+        rejoin::testing::Random random{seed};
         const auto below = [&](std::size_t bound) { return static_cast<std::size_t>(random() % bound); };
         const std::size_t names = 1 + below(12), contents = 1 + below(3);
         EventTrackerOptions options;

@@ -199,7 +199,7 @@ TEST_CASE("policy: what is not idempotent is not sent twice") {
     unanswered.sent = false;  // a pooled connection found dead
     CHECK(policy(unanswered).kind == Decision::Kind::retry);
     RetryPolicyOptions options;
-    options.resend_unanswered = true;
+    options.resend = Resend::unanswered;
     unanswered.sent = true;
     CHECK(default_retry_policy(options)(unanswered).kind == Decision::Kind::retry);
     unanswered.any_event = true;

@@ -1,11 +1,11 @@
 // The block scan, vector and portable, against a look at each byte.
 
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
 #include <rejoin/sse/detail/line_scan.hpp>
+#include <rejoin/testing/random.hpp>
 
 #include "support/catch.hpp"
 
@@ -48,7 +48,7 @@ TEST_CASE("every byte value at every place of a block") {
 }
 
 TEST_CASE("random blocks and tails of every length") {
-    std::mt19937 random{7};
+    rejoin::testing::Random random{7};
     for (std::size_t size = 0; size <= detail::scan_block; ++size) {
         CAPTURE(size);
         for (int round = 0; round < 200; ++round) {
@@ -68,7 +68,7 @@ TEST_CASE("random blocks and tails of every length") {
 }
 
 TEST_CASE("the scanner finds every line end, also when some are stepped over") {
-    std::mt19937 random{11};
+    rejoin::testing::Random random{11};
     for (int round = 0; round < 3000; ++round) {
         std::string bytes;
         const std::size_t density = 1 + random() % 40;

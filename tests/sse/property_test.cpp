@@ -1,10 +1,10 @@
 // Random streams, seeded: any mix of line ends, any cuts, against the reference parser; and through the writer and back.
 
-#include <random>
 #include <string>
 #include <vector>
 
 #include <rejoin/sse/writer.hpp>
+#include <rejoin/testing/random.hpp>
 
 #include "support/catch.hpp"
 #include "support/reference_parser.hpp"
@@ -14,7 +14,7 @@
 namespace rejoin::test {
 namespace {
 
-using Random = std::mt19937;
+using rejoin::testing::Random;
 
 std::string random_line(Random& random) {
     static const std::vector<std::string> pieces = {"",

@@ -1,10 +1,10 @@
 // Bytes that are not UTF-8: passed, replaced, rejected.
 
-#include <random>
 #include <string>
 #include <vector>
 
 #include <rejoin/sse/detail/utf8.hpp>
+#include <rejoin/testing/random.hpp>
 
 #include "support/catch.hpp"
 #include "support/reference_utf8.hpp"
@@ -125,7 +125,7 @@ TEST_CASE("a comment cut at its limit is not cut inside a character") {
 }
 
 TEST_CASE("replacement equals the standard's decoder on random bytes") {
-    std::mt19937 random{20'240'901};
+    rejoin::testing::Random random{20'240'901};
     const std::vector<std::string> parts = {"a",    "bcdefghijk", "\xC3", "\xA9", "\xE2", "\x82", "\xAC",
                                             "\xF0", "\x9F",       "\x91", "\x8D", "\xED", "\xA0", "\xF4",
                                             "\x90", "\xFF",       "\xC0", "\xE0", "\xBF", "\x80"};

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -25,14 +26,19 @@ class BasicMessageResponse {
 public:
     using Connection = BasicHttpClientConnection<Traits>;
 
-    BasicMessageResponse(ResponseHead head, Url url, std::shared_ptr<Connection> connection)
-        : head_{std::move(head)}, url_{std::move(url)}, connection_{std::move(connection)} {}
+    /// `coding_asked`: the request named content codings of its own choice, so that the body may have one.
+    BasicMessageResponse(ResponseHead head, Url url, std::shared_ptr<Connection> connection, bool coding_asked = false)
+        : head_{std::move(head)}, url_{std::move(url)}, connection_{std::move(connection)}, coding_asked_{coding_asked} {}
 
     const ResponseHead& head() const noexcept { return head_; }
     int status() const noexcept { return head_.status; }
 
     /// Where the response came from, after redirects.
     const Url& url() const noexcept { return url_; }
+
+    /// Where the resource has moved for good, if redirects said so all the way (301, 308): the URL to ask next time.
+    const std::optional<Url>& lasting_url() const noexcept { return lasting_url_; }
+    void set_lasting_url(Url url) { lasting_url_ = std::move(url); }
 
     /// True for 200 with Content-Type `text/event-stream` and no content coding.
     bool is_event_stream() const {
@@ -50,8 +56,14 @@ public:
     }
 
     /// Reads the whole body of a regular response. Errors: `body_too_large` past `limit` bytes, `body_timeout` when no
-    /// byte came for `idle` (zero = no bound), `truncated`, or what the socket says. `body_so_far()` keeps what came.
+    /// byte came for `idle` (zero = no bound), `truncated`, `bad_content_encoding` for a coding that was not asked for
+    /// (nothing is read then), or what the socket says. `body_so_far()` keeps what came. A connection whose response was
+    /// read whole is given back to its pool at once.
     Awaitable<std::error_code> read_body(std::size_t limit, Duration idle) {
+        if (!connection_) co_return std::error_code{};  // was read already
+        if (has_content_coding() && !coding_asked_ && connection_->parser().framing() != HttpFraming::none) {
+            co_return Error::bad_content_encoding;
+        }
         std::string_view piece;
         for (;;) {
             while (connection_->next_body(piece)) {
@@ -59,7 +71,11 @@ public:
                 body_.append(piece.substr(0, room));
                 if (piece.size() > room) co_return Error::body_too_large;
             }
-            if (connection_->body_ended()) co_return connection_->body_error();
+            if (connection_->body_ended()) {
+                const std::error_code error = connection_->body_error();
+                if (!error) connection_.reset();
+                co_return error;
+            }
             Deadline<Traits> deadline{connection_->executor(), idle, [this] { connection_->cancel(); }};
             co_await connection_->fill();
             if (deadline.expired() && connection_->body_error()) co_return Error::body_timeout;
@@ -69,6 +85,12 @@ public:
     /// The body as far as `read_body()` got.
     const std::string& body_so_far() const noexcept { return body_; }
 
+    /// Ends a `read_body()` under way, which then returns `operation_aborted`.
+    void cancel() {
+        if (connection_) connection_->cancel();
+    }
+
+    /// Precondition: the body has not been read whole.
     Connection& connection() noexcept { return *connection_; }
     std::shared_ptr<Connection> take_connection() noexcept { return std::move(connection_); }
 
@@ -76,7 +98,9 @@ private:
     ResponseHead head_;
     Url url_;
     std::shared_ptr<Connection> connection_;
+    std::optional<Url> lasting_url_;
     std::string body_;
+    bool coding_asked_;
 };
 
 using MessageResponse = BasicMessageResponse<>;

@@ -31,10 +31,13 @@ public:
     using Client = BasicSseHttpClient<Traits>;
     using Response = BasicMessageResponse<Traits>;
 
-    /// A `Last-Event-ID` among the request's headers becomes the cursor. Nothing is sent before the first read. Throws
-    /// `std::system_error` (`invalid_option`).
-    BasicReconnectingStream(const asio::any_io_executor& executor, HttpRequest request, ReconnectingStreamOptions options = {})
-        : engine_{std::make_shared<Engine>(executor, std::move(request), std::move(options))} {}
+    using Pool = BasicSseConnectionManager<Traits>;
+
+    /// A `Last-Event-ID` among the request's headers becomes the cursor. Nothing is sent before the first read. `pool`: see
+    /// `SseHttpClient`. Throws `std::system_error` (`invalid_option`).
+    BasicReconnectingStream(const asio::any_io_executor& executor, HttpRequest request, ReconnectingStreamOptions options = {},
+                            std::shared_ptr<Pool> pool = nullptr)
+        : engine_{make_engine(executor, std::move(request), std::move(options), std::move(pool))} {}
 
     BasicReconnectingStream(const BasicReconnectingStream&) = delete;
     BasicReconnectingStream& operator=(const BasicReconnectingStream&) = delete;
@@ -91,6 +94,12 @@ public:
 
 private:
     using Engine = detail::StreamEngine<Traits>;
+
+    static std::shared_ptr<Engine> make_engine(const asio::any_io_executor& executor, HttpRequest request,
+                                               ReconnectingStreamOptions options, std::shared_ptr<Pool> pool) {
+        Client client{options.client, std::move(pool)};
+        return std::make_shared<Engine>(executor, std::move(request), std::move(options), std::move(client));
+    }
 
     // Shared with the awaits under way, which may outlive this object by a turn.
     std::shared_ptr<Engine> engine_;

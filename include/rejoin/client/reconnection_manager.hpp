@@ -3,21 +3,19 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <map>
 #include <memory>
-#include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include <rejoin/client/reconnecting_stream.hpp>
-#include <rejoin/resume/circuit_breaker.hpp>
+#include <rejoin/resume/circuit_breakers.hpp>
 #include <rejoin/result.hpp>
 
 namespace rejoin {
 
 struct ReconnectionManagerOptions {
-    /// What each stream is made with; its `breaker` is the manager's own.
+    /// What each stream is made with; its `breakers` are the manager's own.
     ReconnectingStreamOptions stream;
     /// Of each origin's circuit breaker.
     CircuitBreakerOptions breaker;
@@ -33,12 +31,14 @@ template <class Traits = DefaultTraits>
 class BasicReconnectionManager {
 public:
     using Stream = BasicReconnectingStream<Traits>;
+    using Pool = BasicSseConnectionManager<Traits>;
 
-    /// Throws `std::system_error` (`invalid_option`).
-    BasicReconnectionManager(const asio::any_io_executor& executor, ReconnectionManagerOptions options = {})
-        : executor_{executor}, options_{std::move(options)} {
+    /// `pool`: where the streams' connections come from; null = each has its own. Throws `std::system_error`
+    /// (`invalid_option`).
+    BasicReconnectionManager(const asio::any_io_executor& executor, ReconnectionManagerOptions options = {}, std::shared_ptr<Pool> pool = nullptr)
+        : executor_{executor}, options_{std::move(options)}, pool_{std::move(pool)} {
         if (options_.streams == 0) throw std::system_error{make_error_code(Error::invalid_option), "ReconnectionManagerOptions"};
-        const CircuitBreaker checked{options_.breaker};
+        options_.stream.breakers = std::make_shared<CircuitBreakers>(options_.breaker);
     }
 
     ~BasicReconnectionManager() { close_all(); }
@@ -51,9 +51,7 @@ public:
     Result<std::shared_ptr<Stream>> open(HttpRequest request) {
         if (streams_.size() >= next_look_) forget_gone();
         if (streams_.size() >= options_.streams) return Error::limit_reached;
-        ReconnectingStreamOptions options = options_.stream;
-        options.breaker = breaker(request.url);
-        auto stream = std::make_shared<Stream>(executor_, std::move(request), std::move(options));
+        auto stream = std::make_shared<Stream>(executor_, std::move(request), options_.stream, pool_);
         streams_.push_back(stream);
         return stream;
     }
@@ -73,25 +71,19 @@ public:
     }
 
     /// The circuit breaker of `url`'s origin.
-    std::shared_ptr<CircuitBreaker> breaker(const Url& url) {
-        const std::string origin = url.scheme + "://" + url.host_header();
-        auto known = breakers_[origin].lock();
-        if (!known) breakers_[origin] = known = std::make_shared<CircuitBreaker>(options_.breaker);
-        return known;
-    }
+    std::shared_ptr<CircuitBreaker> breaker(const Url& url) { return options_.stream.breakers->of(url.origin()); }
 
 private:
     void forget_gone() {
         std::erase_if(streams_, [](const auto& stream) { return stream.expired(); });
-        std::erase_if(breakers_, [](const auto& entry) { return entry.second.expired(); });
         // Not at each new stream: looking through them all is to cost a constant for each.
         next_look_ = std::min(options_.streams, 2 * streams_.size() + 16);
     }
 
     asio::any_io_executor executor_;
     ReconnectionManagerOptions options_;
+    std::shared_ptr<Pool> pool_;
     std::vector<std::weak_ptr<Stream>> streams_;
-    std::map<std::string, std::weak_ptr<CircuitBreaker>> breakers_;
     std::size_t next_look_ = 0;
 };
 

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -11,8 +13,11 @@
 
 #include <rejoin/client/http_request.hpp>
 #include <rejoin/client/message_response.hpp>
+#include <rejoin/http/chunk.hpp>
 #include <rejoin/http/parser.hpp>
-#include <rejoin/net/connector.hpp>
+#include <rejoin/net/http_connector.hpp>
+#include <rejoin/net/sse_connection_manager.hpp>
+#include <rejoin/resume/phase.hpp>
 
 namespace rejoin {
 
@@ -31,9 +36,12 @@ struct SseHttpClientOptions {
 struct SendProgress {
     /// Bytes of the request may have reached the server whose answer is awaited.
     bool sent = false;
+    Phase phase = Phase::resolve;
 };
 
-/// Sends a request on a connection of its own and gives back what comes: an event stream or a regular response.
+/// Sends a request and gives back what comes: an event stream or a regular response. On a connection of its own, or on one
+/// of a pool; a request that is not idempotent never goes out on a used connection, since one that turns out to be dead
+/// could not be told from one that was cut.
 ///
 /// Redirects (301 302 303 307 308) are followed as RFC 9110 15.4 says: 303, and 301/302 for POST, become GET without the
 /// body; Authorization, Cookie and Proxy-Authorization stay behind when the origin changes; https to http is refused.
@@ -43,13 +51,18 @@ class BasicSseHttpClient {
 public:
     using Connection = BasicHttpClientConnection<Traits>;
     using Response = BasicMessageResponse<Traits>;
+    using Pool = BasicSseConnectionManager<Traits>;
 
-    explicit BasicSseHttpClient(SseHttpClientOptions options = {}) : options_{std::move(options)} {}
+    /// `pool`: where connections come from and go back to; null = each request has its own. A pool makes its connections by
+    /// its own `ConnectOptions` and limits.
+    explicit BasicSseHttpClient(SseHttpClientOptions options = {}, std::shared_ptr<Pool> pool = nullptr)
+        : options_{std::move(options)}, pool_{std::move(pool)} {}
 
     const SseHttpClientOptions& options() const noexcept { return options_; }
 
     /// Completes with the first final response that is not a redirect to follow. Errors: the phase's timeout, what the
-    /// resolver or the socket says, the parser's refusals, `bad_redirect`, `too_many_redirects`.
+    /// resolver, TLS, the proxy or the socket says, the parser's refusals, `bad_redirect`, `too_many_redirects`,
+    /// `not_resumable` where the body's source can't be rewound, `invalid_option` where it is not of its size.
     /// Cancellation (terminal): `operation_aborted` at once; the connection is dropped.
     Awaitable<Result<Response>> send(HttpRequest request) {
         SendProgress unasked;
@@ -59,33 +72,32 @@ public:
 
     /// The same, and keeps `progress` up to date. Lifetime: `progress` must live until completion.
     Awaitable<Result<Response>> send(HttpRequest request, SendProgress& progress) {
+        bool lasting = true;
+        std::optional<Url> lasting_url;
         for (unsigned redirects = 0;; ++redirects) {
-            progress.sent = false;
-            auto connection = co_await open(request.url);
-            if (!connection) co_return connection.error();
-            progress.sent = true;
-            const RequestHead head = make_request_head(request);
-            std::error_code error = co_await write_request(**connection, head, request.body);
-            if (error) co_return error;
-            auto response = co_await read_response(**connection, head.method);
+            auto response = co_await send_once(request, progress);
             if (!response) co_return response.error();
-            if (!is_redirect(response->status) || options_.max_redirects == 0) {
-                Response message{std::move(*response), std::move(request.url), std::move(*connection)};
-                co_return std::move(message);
+            const int status = response->status();
+            if (!is_redirect(status) || options_.max_redirects == 0) {
+                if (lasting_url) response->set_lasting_url(std::move(*lasting_url));
+                co_return std::move(response);
             }
+            progress.phase = Phase::response;
             if (redirects == options_.max_redirects) co_return Error::too_many_redirects;
-            error = follow(request, *response);
+            const std::error_code error = follow(request, response->head());
             if (error) co_return error;
+            take_body_at_hand(*response);
+            lasting = lasting && (status == 301 || status == 308);
+            if (lasting) lasting_url = request.url;
         }
     }
 
-    /// Connects to `url`'s origin. The pieces of `send()` are public for those who stream a body, as a proxy does.
+    /// A new connection to `url`'s origin. The pieces of `send()` are public for those who stream a body, as a proxy does.
     Awaitable<Result<std::shared_ptr<Connection>>> open(const Url& url) {
-        if (url.scheme != "http") co_return Error::unsupported_scheme;
-        auto socket = co_await connect<Traits>(url.host, url.port, options_.connect);
-        if (!socket) co_return socket.error();
-        auto connection = std::make_shared<Connection>(std::move(*socket), options_.limits);
-        co_return std::move(connection);
+        Phase phase{};
+        auto opened = co_await open(url, phase, true);
+        if (!opened) co_return opened.error();
+        co_return std::move(opened->connection);
     }
 
     /// Writes a head and a body that is whole.
@@ -115,7 +127,95 @@ public:
         }
     }
 
+    using Opened = typename Pool::Opened;
+
+    /// A connection to `url`'s origin: of the pool, unless there is none or `fresh`. Lifetime: `url` and `phase` must live
+    /// until completion.
+    Awaitable<Result<Opened>> open(const Url& url, Phase& phase, bool fresh) {
+        if (pool_) {
+            auto pooled = co_await pool_->open(url, phase, fresh);
+            co_return std::move(pooled);
+        }
+        BasicHttpConnector<Traits> connector{options_.connect, options_.limits};
+        auto connection = co_await connector.open(url, phase);
+        if (!connection) co_return connection.error();
+        Opened opened;
+        opened.connection = std::move(*connection);
+        co_return std::move(opened);
+    }
+
+    /// Whether a request on a used connection may never have reached the server: the peer ended the connection before a byte
+    /// of the response. What may be sent twice is then worth a fresh one.
+    static bool was_stale(const Opened& opened, const std::error_code& error) {
+        return opened.reused && !opened.connection->parser().begun() && is_cut(error);
+    }
+
 private:
+    // Without redirects. A used connection that has died meanwhile is replaced once, unseen.
+    Awaitable<Result<Response>> send_once(const HttpRequest& request, SendProgress& progress) {
+        for (bool fresh = !is_idempotent(request.method);; fresh = true) {
+            progress.sent = false;
+            auto opened = co_await open(request.url, progress.phase, fresh);
+            if (!opened) co_return opened.error();
+            auto response = co_await exchange(opened->connection, request, progress);
+            if (response || !was_stale(*opened, response.error())) co_return std::move(response);
+        }
+    }
+
+    static bool is_cut(const std::error_code& error) {
+        return error == Error::truncated || error == Error::end_of_stream || error == asio::error::connection_reset ||
+               error == asio::error::broken_pipe || error == asio::error::eof || error == asio::error::connection_aborted;
+    }
+
+    Awaitable<Result<Response>> exchange(std::shared_ptr<Connection> connection, const HttpRequest& request, SendProgress& progress) {
+        if (request.source && !request.source->rewind()) co_return Error::not_resumable;
+        const RequestHead head = make_request_head(request);
+        progress.phase = Phase::write;
+        progress.sent = true;
+        std::error_code error;
+        if (request.source) error = co_await write_pieces(*connection, head, *request.source);
+        else error = co_await write_request(*connection, head, request.body);
+        // A server may refuse what it has not read whole, and says why before it closes (RFC 9112 9.5).
+        if (error && !is_cut(error)) co_return error;
+        progress.phase = Phase::response;
+        auto response = co_await read_response(*connection, head.method);
+        if (!response && error) progress.phase = Phase::write;
+        if (!response) co_return error ? error : response.error();
+        progress.phase = Phase::body;
+        const bool coding_asked = request.headers.contains("Accept-Encoding");
+        Response message{std::move(*response), request.url, std::move(connection), coding_asked};
+        co_return std::move(message);
+    }
+
+    Awaitable<std::error_code> write_pieces(Connection& connection, const RequestHead& head, BodySource& source) {
+        std::string bytes;
+        const std::error_code malformed = write_head(bytes, head);
+        if (malformed) co_return malformed;
+        const bool chunked = !source.size();
+        std::uint64_t left = source.size().value_or(0);
+        for (bool more = true; more;) {
+            auto piece = co_await source.next();
+            if (!piece) co_return piece.error();
+            more = !piece->empty();
+            if (chunked && more) append_chunk(bytes, *piece);
+            else if (chunked) bytes += last_chunk;
+            else bytes += *piece;
+            if (!chunked && (piece->size() > left || (!more && left > 0))) co_return Error::invalid_option;
+            if (!chunked) left -= piece->size();
+            if (bytes.empty()) continue;
+            const std::error_code error = co_await connection.write(bytes, options_.write_timeout);
+            if (error) co_return error;
+            bytes.clear();
+        }
+        co_return std::error_code{};
+    }
+
+    // A redirect's own body is mostly there with its head, and with it read the connection may go back to the pool.
+    static void take_body_at_hand(Response& response) {
+        std::string_view piece;
+        while (response.connection().next_body(piece)) {}
+    }
+
     static bool is_redirect(int status) {
         return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
     }
@@ -134,16 +234,14 @@ private:
                             ((status == 301 || status == 302) && request.method == "POST");
         if (to_get) {
             request.method = "GET";
-            request.body.clear();
-            for (const char* name : {"Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Location"}) {
-                request.headers.erase(name);
-            }
+            drop_body(request);
         }
         request.url = std::move(*target);
         return {};
     }
 
     SseHttpClientOptions options_;
+    std::shared_ptr<Pool> pool_;
 };
 
 using SseHttpClient = BasicSseHttpClient<>;

@@ -2,6 +2,8 @@
 #define REJOIN_GATEWAY_BODY_PUMP_HPP
 
 #include <array>
+#include <cstddef>
+#include <string>
 #include <string_view>
 #include <system_error>
 
@@ -16,6 +18,9 @@ struct BodyPumpOptions {
     bool chunked = false;  ///< frame what is written in chunks
     Duration idle{};       ///< bound on the wait for the next bytes; zero = none
     Duration write{};      ///< bound on one write; zero = none
+    /// Takes a copy of the body, or nothing when that is longer than `copy_limit`; must live as long as the pump. Null = none.
+    std::string* copy = nullptr;
+    std::size_t copy_limit = 0;
 };
 
 /// Where a pump failed, so that the other side can be told apart.
@@ -33,6 +38,12 @@ Awaitable<BodyPumpResult> pump_body(From& from, To& to, BodyPumpOptions options)
     std::string_view piece;
     for (;;) {
         while (from.next_body(piece)) {
+            if (options.copy) {
+                const bool fits = piece.size() <= options.copy_limit - options.copy->size();
+                if (fits) options.copy->append(piece);
+                else options.copy->clear();
+                if (!fits) options.copy = nullptr;
+            }
             const ChunkFraming framing{options.chunked ? piece.size() : 0};
             const std::array<asio::const_buffer, 3> buffers{asio::buffer(framing.head()), asio::buffer(piece),
                                                             asio::buffer(framing.tail())};

@@ -43,6 +43,7 @@ public:
         completed,  ///< the stream's end was written in full
         cut,        ///< the stream was cut, and so was the client's, visibly
         left,       ///< the client closed, or its connection broke
+        superseded, ///< a newer connection of the same client took its place
         too_slow,   ///< its cursor fell out of the log, or the write deadline passed
     };
 
@@ -116,6 +117,9 @@ public:
             insert(":\n");
         }
     }
+
+    /// Ends writing now, since a newer connection goes on with the stream.
+    void displace() { finish(End::superseded); }
 
     /// Ends writing now. A response that was not completed is broken off.
     void stop() { finish(End::cut); }

@@ -31,6 +31,7 @@ public:
         explicit Upload(const asio::any_io_executor& executor) : finished{executor} {}
         AsyncEvent finished;
         BodyPumpResult result;
+        std::string copy;
         bool done = false;
         bool client_gone = false;
     };
@@ -38,7 +39,8 @@ public:
     /// `body_idle`: bound on silence in bodies; zero = none.
     BasicHttpForwarder(SseHttpClientOptions options, Duration body_idle) : options_{std::move(options)}, body_idle_{body_idle} {}
 
-    std::shared_ptr<Upload> start_upload(Exchange& exchange, std::shared_ptr<Connection> upstream) {
+    /// `copy_limit`: a body of at most so many bytes is kept in `Upload::copy`.
+    std::shared_ptr<Upload> start_upload(Exchange& exchange, std::shared_ptr<Connection> upstream, std::size_t copy_limit = 0) {
         const asio::any_io_executor executor = upstream->executor();
         auto upload = std::make_shared<Upload>(executor);
         const HttpFraming framing = exchange.connection->parser().framing();
@@ -46,7 +48,9 @@ public:
             upload->done = true;
             return upload;
         }
-        const BodyPumpOptions pump{framing == HttpFraming::chunked, body_idle_, options_.write_timeout};
+        BodyPumpOptions pump{framing == HttpFraming::chunked, body_idle_, options_.write_timeout};
+        if (copy_limit > 0) pump.copy = &upload->copy;
+        pump.copy_limit = copy_limit;
         spawn(executor, run_upload(upload, exchange.connection, std::move(upstream), pump));
         return upload;
     }
@@ -110,6 +114,7 @@ public:
         // A request whose rest nobody reads leaves its connection in the middle of it.
         const bool request_read = upload.done && upload.result;
         co_await end_upload(exchange, upload);
+        if (!request_read) upstream.close();  // nor is this one good for anything else
         // What came cut must be seen to be cut; without any framing only a reset says so.
         if (!result && unknown_length && !chunked) client.abort();
         co_return !error && result && keep && request_read;

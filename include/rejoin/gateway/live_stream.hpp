@@ -19,6 +19,7 @@
 #include <rejoin/gateway/event_log.hpp>
 #include <rejoin/gateway/interceptor.hpp>
 #include <rejoin/gateway/metrics.hpp>
+#include <rejoin/gateway/minted_id.hpp>
 
 namespace rejoin {
 
@@ -32,6 +33,10 @@ struct LiveStreamOptions {
     /// With one client: read no faster than it takes the events, so that it never falls out of the log; with none: hold
     /// what came after the last one left. Otherwise, and always with several clients, the slow fall out.
     bool backpressure = true;
+    /// It goes on being read when its last client has left. False: it ends at once.
+    bool lingers = true;
+    /// Data of events that precede the cut of a stream that did not come to its end; none as a rule.
+    std::vector<std::string> farewell = {};
 };
 
 /// One upstream stream, its log, and the clients that read it: upstream -> verified events -> interceptors -> log -> cursors.
@@ -85,7 +90,27 @@ public:
         clients_.erase(found);
         idle_since_ = Traits::Clock::now();
         held_ = writer->cursor();
+        if (!options_.lingers && clients_.empty()) stop();
         space_.notify();
+    }
+
+    /// Ends what clients there are in favour of a newer one. Returns the cursor of the last one that was here.
+    EventLog::Sequence displace() {
+        EventLog::Sequence cursor = held_;
+        for (const auto& client : clients_) {
+            cursor = client->cursor();
+            client->displace();
+        }
+        return cursor;
+    }
+
+    /// The cursor behind the event of that id, if the log has it. The gateway's own id with sequence 0 stands for the
+    /// beginning.
+    std::optional<EventLog::Sequence> find(std::string_view id) const {
+        const auto minted = MintedId::parse(id);
+        const bool beginning = minted && minted->epoch == epoch() && minted->sequence == 0;
+        if (beginning) return log_->holds(0) ? std::optional<EventLog::Sequence>{0} : std::nullopt;
+        return log_->find(id);
     }
 
     /// Called by a writer when its cursor has moved on after its socket had been full.
@@ -203,9 +228,19 @@ private:
     void end() {
         ended_ = true;
         complete_ = upstream_->ended_complete();
+        if (!complete_ && upstream_->error() != Error::closed) say_farewell();
         (complete_ ? metrics_.streams_completed : metrics_.streams_cut).add();
         idle_since_ = Traits::Clock::now();
         for (const auto& client : clients_) client->close_after_log(complete_);
+    }
+
+    void say_farewell() {
+        for (const std::string& data : options_.farewell) {
+            SseEventView event;
+            event.type = "message";
+            event.data = data;
+            static_cast<void>(framer_.append(*log_, event, now_));
+        }
     }
 
     asio::any_io_executor executor_;

@@ -2,6 +2,7 @@
 #define REJOIN_GATEWAY_REVERSE_PROXY_OPTIONS_HPP
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include <rejoin/client/reconnecting_stream.hpp>
 #include <rejoin/gateway/client_writer.hpp>
 #include <rejoin/gateway/live_stream.hpp>
+#include <rejoin/gateway/post_streams.hpp>
 #include <rejoin/gateway/stream_directory.hpp>
 
 namespace rejoin {
@@ -20,10 +22,25 @@ enum class GapPolicy {
     gone,           ///< 410. A browser's EventSource then stops for good.
 };
 
+/// Which clients of one principal and target read the same upstream stream.
+enum class Sharing {
+    own,        ///< Each client has its own; one that comes back with an id goes on with the one it left.
+    exclusive,  ///< There is one, for one client: the newest connection takes it over, where the one before it was.
+    shared,     ///< There is one, for any number of clients; one without an id joins it live.
+};
+
 /// Options of a `ReverseProxySseManager`.
 struct ReverseProxyOptions {
     /// Where requests go. Its path is put before the request's.
     Url upstream;
+    /// Equal upstreams, which know the same ids: asked while those before them have failed lately.
+    std::vector<Url> alternatives = {};
+    /// How long an upstream that failed is passed over, milliseconds.
+    std::chrono::milliseconds cool_down{30'000};
+    /// Of each upstream origin's circuit breaker.
+    CircuitBreakerOptions breaker = {};
+    /// Connections kept idle for each upstream; zero = none.
+    std::size_t idle_connections = 32;
     SseHttpClientOptions client;
     SseLimits limits;
     HealthMonitorOptions health;
@@ -36,8 +53,15 @@ struct ReverseProxyOptions {
     GapPolicy gap = GapPolicy::continue_live;
     /// Headers whose values tell principals apart.
     std::vector<std::string> principal = StreamIdentity::default_principal();
-    /// Clients of one principal and target share one upstream stream; a client without an id joins it live.
-    bool share = false;
+    Sharing sharing = Sharing::own;
+    /// What becomes of streams that answer requests with side effects.
+    PostStreams post = PostStreams::resume;
+    /// With `PostStreams::mcp` and `detach`: how long such a stream goes on without its client.
+    Duration post_linger = std::chrono::minutes{5};
+    /// With `PostStreams::detach`: the log of an answer, which nobody may be reading.
+    EventLogOptions detached_log = {.events = 16'384, .bytes = 8 * 1024 * 1024};
+    /// With `PostStreams::mcp`: bytes kept of a request's body, for the error response where its stream is lost.
+    std::size_t request_copy = 64 * 1024;
     /// `retry:` given to clients, in place of the upstream's.
     std::optional<std::chrono::milliseconds> retry;
     /// Bound on silence in regular bodies, both ways; zero = none.

@@ -12,11 +12,13 @@
 #include <utility>
 #include <vector>
 
+#include <rejoin/gateway/client_session.hpp>
 #include <rejoin/gateway/forwarding.hpp>
 #include <rejoin/gateway/http_forwarder.hpp>
 #include <rejoin/gateway/http_server.hpp>
 #include <rejoin/gateway/resume_request.hpp>
 #include <rejoin/gateway/reverse_proxy_options.hpp>
+#include <rejoin/gateway/upstream_access.hpp>
 
 namespace rejoin {
 
@@ -34,7 +36,7 @@ public:
     BasicReverseProxySseManager(const asio::any_io_executor& executor, ReverseProxyOptions options)
         : executor_{executor},
           options_{std::move(options)},
-          client_{options_.client},
+          access_{executor, options_},
           forwarder_{options_.client, options_.body_idle},
           directory_{options_.directory},
           ticker_{executor, [this](TimePoint now) { return tick(now); }} {
@@ -73,7 +75,8 @@ public:
         }
         exchange.request.target = std::move(*target);
         const ResumeRequest resume{exchange.request};
-        const StreamIdentity identity{exchange.request, resume.target, options_.principal};
+        // Whatever a stream answered, a client comes back to it by GET.
+        const StreamIdentity identity{exchange.request, "GET", resume.target, options_.principal};
         if (exchange.request.method == "GET") {
             auto known = lookup(identity, resume);
             if (known) {
@@ -82,6 +85,8 @@ public:
             }
         }
         const bool reusable = co_await forward(exchange, resume, identity);
+        // The end of an MCP session, whatever the server thinks of it.
+        if (exchange.request.method == "DELETE" && options_.post == PostStreams::mcp) directory_.erase(identity);
         co_return reusable;
     }
 
@@ -133,7 +138,9 @@ private:
     using Writer = BasicClientWriter<Traits>;
     using Upstream = BasicReconnectingStream<Traits>;
     using Response = BasicMessageResponse<Traits>;
-    using Found = typename BasicStreamDirectory<Traits>::Found;
+    using Opened = typename BasicUpstreamAccess<Traits>::Opened;
+
+    using Entry = BasicClientEntry<Traits>;
 
     // What one request needs on its way upstream, and what its stream will be reconnected with.
     struct Journey {
@@ -141,32 +148,50 @@ private:
         RequestHead head;
         HttpRequest origin;
         std::string continuity;
+        std::string target = {};       // the client's, as it goes upstream with this request
+        std::string resume_target = {};  // and with those that resume its stream
+        std::vector<std::string> farewell = {};
+        PostStreams post = PostStreams::cut;
         bool returning = false;
+
+        // Makes it a request to `server`.
+        void aim(const Url& server) {
+            head.target = upstream_target(server, target);
+            head.fields.set("Host", server.host_header());
+            origin.url = server;
+            origin.url.target = upstream_target(server, resume_target);
+        }
     };
 
     // --- which stream ---
 
-    std::optional<Found> lookup(const StreamIdentity& identity, const ResumeRequest& resume) const {
-        if (resume.id) return directory_.find(identity, *resume.id);
-        if (!options_.share) return std::nullopt;
-        const StreamPtr shared = directory_.live(identity);
-        if (!shared) return std::nullopt;
-        return Found{shared, shared->log()->last()};
+    std::optional<Entry> lookup(const StreamIdentity& identity, const ResumeRequest& resume) const {
+        const bool exclusive = options_.sharing == Sharing::exclusive || options_.post == PostStreams::mcp;
+        if (resume.id) {
+            auto found = directory_.find(identity, *resume.id);
+            if (!found) return std::nullopt;
+            if (exclusive) found->stream->displace();
+            return Entry{std::move(found->stream), found->cursor};
+        }
+        if (options_.sharing != Sharing::shared && !exclusive) return std::nullopt;
+        const StreamPtr known = directory_.live(identity);
+        if (!known) return std::nullopt;
+        return Entry{known, exclusive ? known->displace() : known->log()->last()};
     }
 
-    Awaitable<bool> continue_stream(Exchange& exchange, const ResumeRequest& resume, Found found) {
-        const bool at_end = found.stream->ended() && found.cursor == found.stream->log()->last();
-        if (at_end && found.stream->complete()) {
+    Awaitable<bool> continue_stream(Exchange& exchange, const ResumeRequest& resume, Entry entry) {
+        const bool at_end = entry.stream->ended() && entry.cursor == entry.stream->log()->last();
+        if (at_end && entry.stream->complete()) {
             // WHATWG HTML 9.2.3: 204 is how a client is told that there is nothing to come back for.
             const bool reusable = co_await exchange.respond(204, std::string{});
             co_return reusable;
         }
-        std::string continuity;
         if (resume.id) {
             metrics_.clients_resumed.add();
-            continuity = "exact";
+            entry.continuity = "exact";
+            if (options_.post == PostStreams::mcp && mcp_primes(mcp_version(exchange.request))) entry.primer = *resume.id;
         }
-        const bool reusable = co_await serve(exchange, std::move(found), std::move(continuity), false);
+        const bool reusable = co_await serve(exchange, std::move(entry));
         co_return reusable;
     }
 
@@ -183,9 +208,9 @@ private:
             const EventLog& log = *kept->log();
             const EventLog::Sequence seen = MintedId::parse(id)->sequence;
             const EventLog::Sequence cursor = options_.gap == GapPolicy::oldest ? log.first() - 1 : log.last();
-            std::string continuity = gap_header(id, cursor > seen ? std::to_string(cursor - seen) : "unknown");
-            Found found{std::move(kept), cursor};
-            const bool reusable = co_await serve(exchange, std::move(found), std::move(continuity), false);
+            Entry entry{std::move(kept), cursor};
+            entry.continuity = gap_header(id, cursor > seen ? std::to_string(cursor - seen) : "unknown");
+            const bool reusable = co_await serve(exchange, std::move(entry));
             co_return reusable;
         }
         journey.continuity = gap_header(id, "unknown");
@@ -201,8 +226,10 @@ private:
         const ForwardingContext context{exchange.client_address, "http"};
         const RequestHead& request = exchange.request;
         Journey journey{identity, upstream_request(request, options_.upstream, request.target, context),
-                        HttpRequest{options_.upstream, request.method}, {}, false};
-        journey.origin.url.target = upstream_target(options_.upstream, resume.target);
+                        HttpRequest{options_.upstream, request.method}, {}};
+        journey.target = request.target;
+        journey.resume_target = resume.target;
+        if (request.method != "GET") journey.post = post_streams_of(options_.post, request);
         journey.head.fields.erase("Last-Event-ID");
         std::optional<std::string> gone;
         if (resume.id && request.method == "GET") {
@@ -216,12 +243,13 @@ private:
                 journey.head.fields.set("Last-Event-ID", *sendable);
             } else {
                 gone = own ? *resume.id : "unsendable";
-                journey.head.target = journey.origin.url.target;
+                journey.target = resume.target;
             }
         } else if (resume.id) {
             journey.head.fields.set("Last-Event-ID", *resume.id);
         }
         journey.origin.headers = journey.head.fields;
+        journey.origin.headers.erase("Host");  // that of whichever upstream is asked
         if (gone) {
             const auto id = MintedId::parse(*gone);
             StreamPtr kept = id ? directory_.of_epoch(identity, id->epoch) : nullptr;
@@ -233,30 +261,49 @@ private:
     }
 
     Awaitable<bool> travel(Exchange& exchange, Journey journey) {
-        metrics_.upstream_requests.add();
-        auto connection = co_await client_.open(journey.origin.url);
-        std::error_code error = connection.error();
-        const std::string_view no_body;  // it follows beside the wait for the answer
-        if (connection) error = co_await client_.write_request(**connection, journey.head, no_body);
-        if (error) {
-            const bool reusable = co_await unreachable(exchange, std::move(journey), error);
-            co_return reusable;
+        const bool no_body = exchange.connection->parser().framing() == HttpFraming::none;
+        // A resume must not hang on a connection that died in silence, nor anything that can't be sent twice.
+        bool fresh = !no_body || !is_idempotent(exchange.request.method) || journey.returning;
+        for (;;) {
+            metrics_.upstream_requests.add();
+            const auto aim = [&journey](const Url& server) { journey.aim(server); };
+            auto opened = co_await access_.reach(aim, fresh);
+            std::error_code error = opened.error();
+            const std::string_view later;  // the body follows beside the wait for the answer
+            if (opened) error = co_await access_.client().write_request(*opened->connection, journey.head, later);
+            const bool stale = opened && error && !fresh && access_.client().was_stale(*opened, error);
+            if (error && !stale) {
+                const bool reusable = co_await unreachable(exchange, std::move(journey), error);
+                co_return reusable;
+            }
+            if (!stale) {
+                auto outcome = co_await answer(exchange, std::move(*opened), journey);
+                if (outcome) co_return *outcome;
+            }
+            fresh = true;
         }
-        const auto upload = forwarder_.start_upload(exchange, *connection);
-        auto response = co_await forwarder_.read_response(exchange, *connection, upload);
+    }
+
+    // The response to what has been sent, handed on; nothing when a used connection turned out to be dead.
+    Awaitable<std::optional<bool>> answer(Exchange& exchange, Opened opened, Journey& journey) {
+        const std::size_t copied = journey.post == PostStreams::mcp ? options_.request_copy : 0;
+        const auto upload = forwarder_.start_upload(exchange, opened.connection, copied);
+        auto response = co_await forwarder_.read_response(exchange, opened.connection, upload);
         if (!response) {
             co_await forwarder_.end_upload(exchange, *upload);
             if (upload->client_gone || upload->result.read_error) co_return false;
+            if (access_.client().was_stale(opened, response.error())) co_return std::nullopt;
             const bool reusable = co_await unreachable(exchange, std::move(journey), response.error());
             co_return reusable;
         }
-        Response message{std::move(*response), journey.origin.url, std::move(*connection)};
+        Response message{std::move(*response), journey.origin.url, std::move(opened.connection), true};
         const bool stream = message.is_event_stream() && exchange.request.method != "HEAD";
         if (!stream && !(journey.returning && is_passing(message.status()))) {
             const bool reusable = co_await forwarder_.relay(exchange, std::move(message), *upload, !draining_);
             co_return reusable;
         }
         co_await forwarder_.end_upload(exchange, *upload);
+        if (upload->done && upload->result) journey.farewell = mcp_farewell(upload->copy);
         std::optional<Response> first;
         if (stream) first.emplace(std::move(message));
         const bool reusable = co_await open_stream(exchange, std::move(journey), std::move(first));
@@ -272,6 +319,12 @@ private:
             const bool reusable = co_await open_stream(exchange, std::move(journey), std::move(none));
             co_return reusable;
         }
+        if (error == Error::circuit_open) {
+            HttpFields fields;
+            fields.set("Retry-After", "5");
+            const bool reusable = co_await exchange.respond(503, "upstream: " + error.message(), std::move(fields));
+            co_return reusable;
+        }
         co_await forwarder_.fail(exchange, error);
         co_return false;
     }
@@ -283,7 +336,7 @@ private:
 
     // --- streams ---
 
-    ReconnectingStreamOptions stream_options(bool resumable) const {
+    ReconnectingStreamOptions stream_options(const Journey& journey) const {
         ReconnectingStreamOptions options;
         options.client = options_.client;
         options.parser.limits = options_.limits;
@@ -292,29 +345,44 @@ private:
         options.health = options_.health;
         options.reconnection = options_.reconnection;
         options.error_body = 0;
-        if (!resumable) {
-            options.reconnection.policy = once_only;
-        } else if (!options.reconnection.policy) {
-            options.reconnection.policy = resilient_retry_policy();
+        options.breakers = access_.breakers();
+        options.cool_down = options_.cool_down;
+        for (const Url& server : options_.alternatives) {
+            Url& other = options.alternatives.emplace_back(server);
+            other.target = upstream_target(server, journey.resume_target);
+        }
+        if (journey.origin.method != "GET") set_post_stream(options, journey.post);
+        else if (!options.reconnection.policy) options.reconnection.policy = resilient_retry_policy();
+        return options;
+    }
+
+    LiveStreamOptions live_options(const Journey& journey) const {
+        LiveStreamOptions options = options_.stream;
+        if (journey.origin.method == "GET") return options;
+        options.lingers = keeps_for_return(journey.post);
+        options.farewell = journey.farewell;
+        if (journey.post == PostStreams::detach) {
+            options.ids = IdMode::minted;
+            options.log = options_.detached_log;
+            options.backpressure = false;
         }
         return options;
     }
 
-    // What a request with side effects has caused is not caused again: its stream ends as it ended upstream.
-    static Decision once_only(const Attempt& attempt) {
-        if (attempt.end == EndReason::complete || attempt.end == EndReason::close_delimited) return Decision::stop();
-        return Decision::fail(Error::not_resumable);
-    }
-
     StreamPtr make_stream(Journey journey, std::optional<Response> first) {
-        const bool resumable = journey.origin.method == "GET";
+        typename BasicStreamDirectory<Traits>::Keeping keeping;
+        keeping.joinable = journey.origin.method == "GET";
+        keeping.resumable = keeping.joinable || keeps_for_return(journey.post);
+        keeping.linger = keeping.joinable ? directory_.linger() : options_.post_linger;
+        LiveStreamOptions live = live_options(journey);
+        ReconnectingStreamOptions reading = stream_options(journey);
         std::string method = journey.origin.method;
         std::string target = journey.origin.url.target;
-        auto upstream = std::make_unique<Upstream>(executor_, std::move(journey.origin), stream_options(resumable));
+        auto upstream = std::make_unique<Upstream>(executor_, std::move(journey.origin), std::move(reading));
         if (first) upstream->adopt(std::move(*first));
-        auto stream = std::make_shared<Stream>(executor_, std::move(upstream), std::move(method), std::move(target), options_.stream,
+        auto stream = std::make_shared<Stream>(executor_, std::move(upstream), std::move(method), std::move(target), std::move(live),
                                                interceptors_, metrics_);
-        directory_.add(journey.identity, stream, resumable);
+        directory_.add(journey.identity, stream, keeping);
         stream->start();
         return stream;
     }
@@ -327,53 +395,19 @@ private:
             co_return reusable;
         }
         std::string continuity = std::move(journey.continuity);
-        Found found{make_stream(std::move(journey), std::move(first)), 0};
-        const bool reusable = co_await serve(exchange, std::move(found), std::move(continuity), true);
+        const bool detached = journey.origin.method != "GET" && journey.post == PostStreams::detach;
+        Entry entry{make_stream(std::move(journey), std::move(first)), 0};
+        entry.continuity = std::move(continuity);
+        entry.opener = true;
+        if (detached) MintedId{entry.stream->epoch(), 0}.append_to(entry.stream_id);
+        const bool reusable = co_await serve(exchange, std::move(entry));
         co_return reusable;
     }
 
-    // `opener`: the client whose request made the stream, which alone is meant by the upstream's Set-Cookie.
-    Awaitable<bool> serve(Exchange& exchange, Found found, std::string continuity, bool opener) {
-        const bool chunked = exchange.http_1_1();
-        ResponseHead head = stream_response(found.stream->upstream_head(), chunked, opener);
-        if (!continuity.empty()) head.fields.set("SSE-Resume", continuity);
-        const bool keep = chunked && exchange.connection->parser().keep_alive();
-        if (!keep) head.fields.set("Connection", "close");
-        std::string bytes;
-        if (write_head(bytes, head)) {
-            head = stream_response(nullptr, chunked);
-            static_cast<void>(write_head(bytes, head));
-        }
-        std::string lines;
-        if (options_.retry) lines = "retry: " + std::to_string(options_.retry->count()) + "\n";
-        lines += ":\n";
-
-        const auto writer = std::make_shared<Writer>(exchange.connection, found.stream->log(), found.cursor, chunked, options_.writer);
-        metrics_.clients_opened.add();
-        const std::weak_ptr<Stream> stream = found.stream;
-        writer->start(std::move(bytes), lines, [stream] {
-            if (const auto alive = stream.lock()) alive->on_space();
-        });
-        const Attached attached{found.stream, writer};
-        co_await writer->wait_end();
-        if (writer->end() == Writer::End::too_slow) metrics_.clients_too_slow.add();
-        metrics_.heartbeats.add(writer->heartbeats());
-        metrics_.events_delivered.add(writer->cursor() - found.cursor);
-        co_return writer->end() == Writer::End::completed && keep && !draining_;
+    Awaitable<bool> serve(Exchange& exchange, Entry entry) {
+        const bool reusable = co_await serve_client(exchange, std::move(entry), options_.writer, options_.retry, metrics_);
+        co_return reusable && !draining_;
     }
-
-    struct Attached {
-        Attached(StreamPtr stream_, std::shared_ptr<Writer> writer_) : stream{std::move(stream_)}, writer{std::move(writer_)} {
-            stream->attach(writer);
-        }
-        ~Attached() {
-            stream->detach(writer);
-            writer->stop();
-        }
-        Attached(const Attached&) = delete;
-        StreamPtr stream;
-        std::shared_ptr<Writer> writer;
-    };
 
     // --- time ---
 
@@ -398,7 +432,7 @@ private:
 
     asio::any_io_executor executor_;
     ReverseProxyOptions options_;
-    BasicSseHttpClient<Traits> client_;
+    BasicUpstreamAccess<Traits> access_;
     BasicHttpForwarder<Traits> forwarder_;
     InterceptorChain interceptors_;
     GatewayMetrics metrics_;

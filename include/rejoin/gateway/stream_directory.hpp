@@ -46,10 +46,28 @@ public:
     bool full() const noexcept { return streams_.size() >= options_.streams; }
     std::size_t size() const noexcept { return streams_.size(); }
 
-    /// `resumable`: clients may come back to it by an event id; otherwise it goes with its client.
-    void add(const StreamIdentity& identity, StreamPtr stream, bool resumable) {
-        streams_.emplace(identity.text(), Entry{std::move(stream), resumable});
+    /// How a stream is kept.
+    struct Keeping {
+        /// Clients may come back to it by an event id; otherwise it goes with its client.
+        bool resumable = true;
+        /// It is what a request without an id may be given: the answer to a GET.
+        bool joinable = true;
+        /// How long it is read without clients.
+        Duration linger{};
+    };
+
+    void add(const StreamIdentity& identity, StreamPtr stream, Keeping keeping) {
+        streams_.emplace(identity.text(), Entry{std::move(stream), keeping});
     }
+
+    /// Ends and forgets all streams of `identity`.
+    void erase(const StreamIdentity& identity) {
+        const auto [begin, end] = streams_.equal_range(identity.text());
+        for (auto entry = begin; entry != end; ++entry) entry->second.stream->stop();
+        streams_.erase(begin, end);
+    }
+
+    Duration linger() const noexcept { return options_.linger; }
 
     /// The stream of `identity` whose log has the event with that id, and the cursor behind it. Where several have it, one
     /// without clients is preferred, and among those the one that is furthest on: most likely the one that was left.
@@ -57,9 +75,9 @@ public:
         std::optional<Found> best;
         const auto [begin, end] = streams_.equal_range(identity.text());
         for (auto entry = begin; entry != end; ++entry) {
-            if (!entry->second.resumable) continue;
+            if (!entry->second.keeping.resumable) continue;
             const StreamPtr& stream = entry->second.stream;
-            const auto cursor = stream->log()->find(id);
+            const auto cursor = stream->find(id);
             if (cursor && (!best || better(*stream, *best->stream))) best = Found{stream, *cursor};
         }
         return best;
@@ -69,16 +87,16 @@ public:
     StreamPtr of_epoch(const StreamIdentity& identity, std::uint64_t epoch) const {
         const auto [begin, end] = streams_.equal_range(identity.text());
         for (auto entry = begin; entry != end; ++entry) {
-            if (entry->second.resumable && entry->second.stream->epoch() == epoch) return entry->second.stream;
+            if (entry->second.keeping.resumable && entry->second.stream->epoch() == epoch) return entry->second.stream;
         }
         return nullptr;
     }
 
-    /// A stream of `identity` that is still being read, for sharing; null when there is none.
+    /// A joinable stream of `identity` that is still being read; null when there is none.
     StreamPtr live(const StreamIdentity& identity) const {
         const auto [begin, end] = streams_.equal_range(identity.text());
         for (auto entry = begin; entry != end; ++entry) {
-            if (entry->second.resumable && !entry->second.stream->ended()) return entry->second.stream;
+            if (entry->second.keeping.joinable && !entry->second.stream->ended()) return entry->second.stream;
         }
         return nullptr;
     }
@@ -109,13 +127,13 @@ public:
 
     template <class F>
     void for_each(F visit) const {
-        for (const auto& [identity, entry] : streams_) visit(*entry.stream, entry.resumable);
+        for (const auto& [identity, entry] : streams_) visit(*entry.stream, entry.keeping.resumable);
     }
 
 private:
     struct Entry {
         StreamPtr stream;
-        bool resumable = true;
+        Keeping keeping;
     };
 
     static bool better(const Stream& one, const Stream& other) {
@@ -126,8 +144,8 @@ private:
 
     bool due(const Entry& entry, TimePoint now) const {
         if (!entry.stream->clients().empty()) return false;
-        if (!entry.resumable) return true;
-        const Duration kept = entry.stream->ended() ? options_.keep_ended : options_.linger;
+        if (!entry.keeping.resumable) return true;
+        const Duration kept = entry.stream->ended() ? options_.keep_ended : entry.keeping.linger;
         return now - entry.stream->idle_since() >= kept;
     }
 

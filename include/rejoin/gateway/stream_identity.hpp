@@ -21,8 +21,12 @@ public:
         return {"Authorization", "Cookie", "X-Api-Key", "Mcp-Session-Id"};
     }
 
-    StreamIdentity(const RequestHead& request, std::string_view target, const std::vector<std::string>& principal) {
-        append(request.method);
+    StreamIdentity(const RequestHead& request, std::string_view target, const std::vector<std::string>& principal)
+        : StreamIdentity{request, request.method, target, principal} {}
+
+    /// As if the request had another method: a client comes back by GET to a stream that answered a POST.
+    StreamIdentity(const RequestHead& request, std::string_view method, std::string_view target, const std::vector<std::string>& principal) {
+        append(method);
         append(request.fields.get("Host").value_or(""));
         append(target);
         for (const std::string& name : principal) {

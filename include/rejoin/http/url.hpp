@@ -77,6 +77,9 @@ struct Url {
         return scheme == other.scheme && host == other.host && port == other.port;
     }
 
+    /// Scheme, host and port as one text (RFC 6454 6.2): equal for URLs of the same origin.
+    std::string origin() const { return scheme + "://" + host_header(); }
+
     /// The value of the Host field: the port only where it is not the scheme's default, IPv6 addresses in brackets.
     std::string host_header() const {
         std::string out = host.find(':') == std::string::npos ? host : "[" + host + "]";

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include <rejoin/http/no_proxy.hpp>
 #include <rejoin/http/url.hpp>
 #include <rejoin/net/secure_layer.hpp>
 #include <rejoin/net/traits.hpp>
@@ -16,7 +17,7 @@ namespace rejoin {
 struct HttpProxy {
     /// Where it listens; scheme http. Its userinfo, percent-decoded, is sent as Basic Proxy-Authorization.
     Url url;
-    /// The value of Proxy-Authorization, instead of what the URL says; empty: none.
+    /// The value of Proxy-Authorization, instead of what the URL says; empty: as the URL says.
     std::string authorization;
 };
 
@@ -24,7 +25,7 @@ struct HttpProxy {
 struct ConnectOptions {
     /// Bound on name resolution; zero = none.
     Duration resolve_timeout = std::chrono::seconds{5};
-    /// Bound on connecting, over all addresses of the name together; zero = none.
+    /// Bound on connecting, over all addresses of the name together (of the proxy's, where there is one); zero = none.
     Duration connect_timeout = std::chrono::seconds{5};
     /// How long one address has before the next is tried beside it (RFC 8305, section 5); zero = only after it failed.
     Duration attempt_delay = std::chrono::milliseconds{250};
@@ -38,8 +39,11 @@ struct ConnectOptions {
     std::chrono::seconds keep_alive_idle{0};
     /// Makes https possible (`rejoin/net/tls.hpp`); null = https URLs fail with `unsupported_scheme`.
     std::shared_ptr<TlsClient> tls = nullptr;
-    /// None = straight to the origin.
+    /// The proxy for every connection. None = what `proxies` says.
     std::optional<HttpProxy> proxy = std::nullopt;
+    /// Chooses the proxy by the URL, of each redirect anew: `ProxyEnvironment::from_environment()` for what the user's
+    /// environment says. None = straight to the origin.
+    std::optional<ProxyEnvironment> proxies = std::nullopt;
 };
 
 }  // namespace rejoin

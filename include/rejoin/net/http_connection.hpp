@@ -15,13 +15,15 @@
 #include <rejoin/http/parser.hpp>
 #include <rejoin/net/deadline.hpp>
 #include <rejoin/net/read_buffer.hpp>
+#include <rejoin/net/secure_layer.hpp>
 #include <rejoin/net/traits.hpp>
 #include <rejoin/result.hpp>
 
 namespace rejoin {
 
 /// One HTTP/1.1 connection over TCP, seen from the side that reads `Parser`'s kind of message: `HttpClientConnection`
-/// reads responses, `HttpServerConnection` requests.
+/// reads responses, `HttpServerConnection` requests. With a `SecureLayer`, over TLS: `handshake()` comes first then, and
+/// whoever writes to `socket()` or reads from it by hand breaks the connection.
 ///
 /// Reading is pull: `read_head()`, then `next_body()` for what is there and `fill()` when it wants more. The read buffer
 /// is on loan only while bytes are unconsumed, so a connection that waits holds none.
@@ -34,7 +36,8 @@ public:
     using Socket = typename Traits::Socket;
     using Head = typename Parser::Head;
 
-    BasicHttpConnection(Socket socket, HttpLimits limits) : socket_{std::move(socket)}, parser_{limits} {
+    BasicHttpConnection(Socket socket, HttpLimits limits, std::unique_ptr<SecureLayer> secure = nullptr)
+        : socket_{std::move(socket)}, secure_{std::move(secure)}, parser_{limits} {
         std::error_code ignored;
         socket_.non_blocking(true, ignored);
         socket_.set_option(asio::ip::tcp::no_delay{true}, ignored);
@@ -47,15 +50,36 @@ public:
     Socket& socket() noexcept { return socket_; }
     Parser& parser() noexcept { return parser_; }
     const Parser& parser() const noexcept { return parser_; }
+    bool is_secure() const noexcept { return secure_ != nullptr; }
+
+    /// Ends the TLS handshake before anything else is read or written; nothing to do without a layer.
+    /// Errors: `tls_timeout` after `timeout` (zero = no bound), the layer's, or what the socket says; the connection is
+    /// then only good for closing.
+    Awaitable<std::error_code> handshake(Duration timeout) {
+        if (!secure_) co_return std::error_code{};
+        Deadline<Traits> deadline{socket_.get_executor(), timeout, [this] { cancel(); }};
+        const unsigned canceled = cancels_;
+        for (;;) {
+            std::error_code error = secure_->handshake(socket_);
+            if (error != asio::error::would_block) co_return error;
+            error = asio::error::operation_aborted;
+            if (canceled == cancels_) co_await socket_.async_wait(secure_->wants(), detail::to_error(error));
+            if (error) co_return deadline.expired() ? std::error_code{Error::tls_timeout} : error;
+        }
+    }
 
     /// Completes when bytes of the next message are there, or the peer has closed. Errors: `on_timeout` after `timeout`
     /// (zero = no bound), or what the socket says.
     Awaitable<std::error_code> wait_readable(Duration timeout, Error on_timeout) {
-        if (!input_.empty()) co_return std::error_code{};
+        if (!input_.empty() || eof_) co_return std::error_code{};
         buffer_.release();
         Deadline<Traits> deadline{socket_.get_executor(), timeout, [this] { cancel(); }};
         std::error_code error;
-        co_await socket_.async_wait(Socket::wait_read, detail::to_error(error));
+        if (secure_) {  // only decrypted bytes are known to be a message's
+            error = co_await receive();
+        } else {
+            co_await socket_.async_wait(Socket::wait_read, detail::to_error(error));
+        }
         if (error && deadline.expired()) error = on_timeout;
         co_return error;
     }
@@ -97,7 +121,8 @@ public:
             case HttpStep::head: end_body(Error::bad_message); break;
             case HttpStep::need_more:
                 if (!eof_) return false;
-                end_body(parser_.finish() == HttpStep::complete ? std::error_code{} : std::error_code{Error::truncated});
+                // Without TLS's own end, anybody on the way may have cut what has no other end.
+                end_body(parser_.finish() == HttpStep::complete && !cut_ ? std::error_code{} : std::error_code{Error::truncated});
                 break;
             }
         }
@@ -109,6 +134,12 @@ public:
 
     /// Value 0 for a body that is complete by its framing; `truncated`, the parser's refusal, or what the socket said.
     const std::error_code& body_error() const noexcept { return body_error_; }
+
+    /// The exchange is over without an error, all that was to be written is, and another may follow on this connection.
+    bool reusable() const noexcept {
+        return ended_ && !body_error_ && parser_.keep_alive() && !eof_ && !unsent_ && input_.empty() && socket_.is_open() &&
+               !(secure_ && secure_->pending());
+    }
 
     /// Waits for bytes and reads them once. Afterwards ask `next_body()` again. A socket error ends the body.
     /// Cancellation: throws `operation_aborted` and leaves the body as it was, so that reading may go on later.
@@ -125,11 +156,14 @@ public:
     /// the connection is then broken. Lifetime: the buffers must live until completion.
     Awaitable<std::error_code> write(std::span<const asio::const_buffer> buffers, Duration timeout) {
         std::error_code error;
+        unsent_ = true;
         std::size_t done = try_write(buffers, error);
         if (error) co_return error;
         const std::size_t total = asio::buffer_size(buffers);
-        if (done == total) co_return error;
+        unsent_ = done != total;
+        if (!unsent_) co_return error;
         Deadline<Traits> deadline{socket_.get_executor(), timeout, [this] { cancel(); }};
+        const unsigned canceled = cancels_;
         std::vector<asio::const_buffer> rest{buffers.begin(), buffers.end()};
         std::size_t first = 0;
         for (std::size_t step = done;;) {
@@ -139,8 +173,11 @@ public:
                 step -= part;
                 if (rest[first].size() == 0) ++first;
             }
-            if (done == total) co_return error;
-            co_await socket_.async_wait(Socket::wait_write, detail::to_error(error));
+            unsent_ = done != total;
+            if (!unsent_) co_return error;
+            const auto ready = secure_ ? secure_->wants() : Socket::wait_write;
+            error = asio::error::operation_aborted;
+            if (canceled == cancels_) co_await socket_.async_wait(ready, detail::to_error(error));
             if (error) co_return deadline.expired() ? std::error_code{Error::write_timeout} : error;
             step = try_write(std::span{rest}.subspan(first), error);
             if (error) co_return error;
@@ -154,42 +191,43 @@ public:
         co_return error;
     }
 
-    /// Writes what the socket takes right now, which may be nothing. Never waits.
+    /// Writes what the socket takes right now, which may be nothing. Never waits. With TLS, bytes that were not taken must
+    /// be the first of the next call.
     std::size_t try_write(std::span<const asio::const_buffer> buffers, std::error_code& error) {
-        const std::size_t written = socket_.write_some(buffers, error);
+        const std::size_t written =
+            secure_ ? detail::write_gathered(*secure_, socket_, buffers, error) : socket_.write_some(buffers, error);
         if (error == asio::error::would_block) error = {};
         return written;
     }
 
     /// Calls `gone` once when the peer closes or breaks the connection while nothing is read from it, as a client does that
     /// gives up on a response. A peer that sends something instead (a pipelined request) is watched no further.
-    /// Ends with `cancel()`, without a call. The connection must be owned by a shared_ptr.
+    /// Ends with `cancel()`, without a call. The connection must be owned by a shared_ptr. The last piece of a body is no
+    /// longer valid.
     template <class F>
     void on_peer_close(F gone) {
-        if (!input_.empty()) return;
-        socket_.async_wait(Socket::wait_read,
-                           [self = this->shared_from_this(), gone = std::move(gone)](std::error_code error) mutable {
-                               if (error == asio::error::operation_aborted) return;
-                               std::error_code closed;
-                               if (!error && self->socket_.available(closed) > 0) return;
-                               gone();
-                           });
+        if (!input_.empty() || (secure_ && secure_->pending())) return;
+        watch(Socket::wait_read, std::move(gone));
     }
 
     /// Ends what is waiting on the socket, with `operation_aborted`; the connection stays open.
     void cancel() {
+        ++cancels_;
         std::error_code ignored;
         socket_.cancel(ignored);
     }
 
-    /// Closes in the orderly way: what was written is still delivered. Idempotent.
+    /// Closes in the orderly way: what was written is still delivered, with TLS also the news that it was all. Idempotent.
     void close() {
+        ++cancels_;
         std::error_code ignored;
+        if (secure_ && socket_.is_open()) secure_->shutdown(socket_);
         socket_.close(ignored);
     }
 
     /// Closes with a reset, so that the peer can't take what it has for the whole. Idempotent.
     void abort() {
+        ++cancels_;
         std::error_code ignored;
         socket_.set_option(asio::socket_base::linger{true, 0}, ignored);
         socket_.close(ignored);
@@ -204,30 +242,72 @@ private:
 
     // Only called with all input consumed, so the buffer is free to go back while we wait.
     Awaitable<std::error_code> receive() {
+        const unsigned canceled = cancels_;
         std::error_code error;
+        auto ready = Socket::wait_read;
+        bool wait = !(secure_ && secure_->pending());
+        buffer_.release();
         for (;;) {
-            buffer_.release();
-            co_await socket_.async_wait(Socket::wait_read, detail::to_error(error));
-            if (error) co_return error;
-            buffer_.acquire();
-            const std::size_t size = socket_.read_some(asio::buffer(buffer_.data(), ReadBuffer::size), error);
-            if (error == asio::error::would_block) continue;
-            if (error == asio::error::eof) {
-                eof_ = true;
-                error = {};
-            }
-            input_ = {buffer_.data(), size};
-            co_return error;
+            if (wait) co_await socket_.async_wait(ready, detail::to_error(error));
+            if (error || !input_.empty() || eof_) co_return error;  // on_peer_close() may have been first
+            ++reads_;
+            read_some(error);
+            if (error != asio::error::would_block) co_return error;
+            // Bytes that are no message's, or not yet. A cancel() that found nobody waiting counts all the same.
+            if (canceled != cancels_) co_return asio::error::operation_aborted;
+            if (secure_) ready = secure_->wants();
+            wait = true;
+            error = {};
         }
     }
 
+    // Takes into `input_` what is there; the ends of the connection are no error but `eof_`.
+    std::size_t read_some(std::error_code& error) {
+        buffer_.acquire();
+        const auto buffer = asio::buffer(buffer_.data(), ReadBuffer::size);
+        const std::size_t size = secure_ ? secure_->read_some(socket_, buffer, error) : socket_.read_some(buffer, error);
+        if (error == asio::error::would_block) {
+            buffer_.release();
+            return 0;
+        }
+        cut_ = error == Error::truncated;
+        if (cut_ || error == asio::error::eof) {
+            eof_ = true;
+            error = {};
+        }
+        input_ = {buffer_.data(), size};
+        return size;
+    }
+
+    template <class F>
+    void watch(typename Socket::wait_type ready, F gone) {
+        socket_.async_wait(ready, [self = this->shared_from_this(), gone = std::move(gone),
+                                   reads = reads_](std::error_code error) mutable {
+            if (error == asio::error::operation_aborted) return;
+            std::error_code closed;
+            if (!error && self->secure_) {
+                if (reads != self->reads_ || !self->input_.empty()) return;  // somebody reads, and sees the end as well
+                if (self->read_some(error) > 0) return;
+                if (error == asio::error::would_block) return self->watch(self->secure_->wants(), std::move(gone));
+            } else if (!error && self->socket_.available(closed) > 0) {
+                return;
+            }
+            gone();
+        });
+    }
+
     Socket socket_;
+    std::unique_ptr<SecureLayer> secure_;
     Parser parser_;
     ReadBuffer buffer_;
     std::string_view input_;
     std::error_code body_error_;
     bool ended_ = false;
     bool eof_ = false;
+    bool cut_ = false;      // the end came without TLS's own
+    bool unsent_ = false;   // a write is under way or has failed
+    unsigned cancels_ = 0;  // so that a cancel() is seen between two waits, too
+    unsigned reads_ = 0;
 };
 
 template <class Traits = DefaultTraits>

@@ -1,6 +1,7 @@
 #ifndef REJOIN_RESUME_END_REASON_HPP
 #define REJOIN_RESUME_END_REASON_HPP
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -20,6 +21,8 @@ enum class EndReason : std::uint8_t {
     protocol_error,   ///< The peer broke HTTP or the event-stream format, or one of our limits on them.
     closed,           ///< This side closed it.
 };
+
+inline constexpr std::size_t end_reason_count = 8;
 
 /// The name as written above, for logs and metric labels.
 constexpr std::string_view to_string(EndReason reason) noexcept {

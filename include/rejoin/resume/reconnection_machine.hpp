@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -18,8 +19,26 @@
 
 namespace rejoin {
 
+/// What a delay strategy knows.
+struct DelayRequest {
+    /// The number of the retry without progress, from 1.
+    std::uint32_t attempt = 1;
+    /// The base in force: of the options, or the server's `retry:` within its bounds.
+    std::chrono::milliseconds base{0};
+    /// What the policy asks for at least (`Retry-After`); a shorter delay is raised to it.
+    std::chrono::milliseconds at_least{0};
+    /// What ended the attempt, if it was a failure.
+    std::error_code error = {};
+};
+
+/// Says how long to wait before a retry; what is negative counts as zero, what is over a day as a day. Called from the
+/// stream's own executor; must not throw.
+using DelayStrategy = std::function<std::chrono::milliseconds(const DelayRequest&)>;
+
 struct ReconnectionOptions {
     BackoffOptions backoff{};
+    /// Stands in place of the backoff's growth and jitter; empty: those.
+    DelayStrategy delay{};
     /// Decides after each attempt; empty: `default_retry_policy()`.
     RetryPolicy policy{};
     /// Retries in a row without progress. Zero: no limit.
@@ -128,7 +147,7 @@ public:
         if (decision.kind == Decision::Kind::fail) return finish(decision.error, attempt.error);
         if (streaming && is_poisoned(attempt, cursor))
             return finish(make_error_code(Error::poison_event), attempt.error);
-        return retry(now, decision.min_delay, attempt.error, attempt.progressed);
+        return retry(now, decision, attempt);
     }
 
     /// The time given with `wait` has come. Early: wait on.
@@ -154,6 +173,12 @@ public:
         if (state_ == State::idle) return start(now);
         if (state_ == State::finished) return {};
         return connect();
+    }
+
+    /// The stream has said all (its last event came): a regular end.
+    Action complete() {
+        if (state_ == State::finished) return {};
+        return finish({}, {});
     }
 
     /// The user is done with it. Nothing that comes later changes anything.
@@ -218,16 +243,26 @@ private:
         return action;
     }
 
-    Action retry(TimePoint now, std::chrono::milliseconds min_delay, std::error_code cause, bool had_progress) {
+    Action retry(TimePoint now, const Decision& decision, const Attempt& attempt) {
         if (!outage_since_) outage_since_ = now;
         const bool used_up = options_.max_attempts != 0 && retries_ >= options_.max_attempts;
-        if (used_up || now >= give_up_at()) return finish(make_error_code(Error::retries_exhausted), cause);
-        const bool at_once = options_.immediate_first_retry && had_progress;
-        const auto delay = at_once ? std::max(min_delay, std::chrono::milliseconds{0}) : backoff_.next(min_delay);
+        if (used_up || now >= give_up_at()) return finish(make_error_code(Error::retries_exhausted), attempt.error);
         if (retries_ != std::numeric_limits<std::uint32_t>::max()) ++retries_;
-        deadline_ = std::min(later(now, delay), give_up_at());
+        deadline_ = std::min(later(now, delay(decision, attempt)), give_up_at());
         state_ = State::waiting;
-        return wait(now, cause);
+        return wait(now, attempt.error);
+    }
+
+    std::chrono::milliseconds delay(const Decision& decision, const Attempt& attempt) {
+        constexpr std::chrono::milliseconds none{0};
+        // Another server has not asked for any patience.
+        if (attempt.elsewhere) return none;
+        const std::chrono::milliseconds at_least = std::max(decision.min_delay, none);
+        if (decision.at_once || (options_.immediate_first_retry && attempt.progressed)) return at_least;
+        if (!options_.delay) return backoff_.next(at_least);
+        const DelayRequest request{retries_, backoff_.base(), at_least, attempt.error};
+        constexpr std::chrono::milliseconds day = std::chrono::hours{24};
+        return std::max(std::clamp(options_.delay(request), none, day), at_least);
     }
 
     Action wait(TimePoint now, std::error_code cause) const {

@@ -3,13 +3,16 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include <rejoin/client/detail/item_queue.hpp>
+#include <rejoin/client/detail/server_list.hpp>
 #include <rejoin/client/detail/stream_attempt.hpp>
 #include <rejoin/client/detail/stream_intake.hpp>
 #include <rejoin/client/reconnecting_stream_options.hpp>
@@ -26,15 +29,22 @@ public:
     using Ptr = std::shared_ptr<StreamEngine>;
     using Response = BasicMessageResponse<Traits>;
 
-    StreamEngine(const asio::any_io_executor& executor, HttpRequest request, ReconnectingStreamOptions options)
+    StreamEngine(const asio::any_io_executor& executor, HttpRequest request, ReconnectingStreamOptions options, BasicSseHttpClient<Traits> client)
         : executor_{executor},
           request_{std::move(request)},
-          client_{options.client},
+          client_{std::move(client)},
           machine_{options.reconnection},
           intake_{executor, options, machine_},
           wake_{executor},
-          breaker_{options.breaker},
-          error_body_limit_{options.error_body} {
+          servers_{request_.url, options.alternatives, options.cool_down},
+          breakers_{std::move(options.breakers)},
+          hook_{std::move(options.before_attempt)},
+          terminal_{std::move(options.terminal)},
+          answer_{std::move(options.answer)},
+          observer_{std::move(options.observer)},
+          error_body_limit_{options.error_body},
+          resume_by_get_{options.resume_by_get},
+          remember_redirects_{options.remember_redirects} {
         if (const auto id = request_.headers.get("Last-Event-ID")) {
             const std::string cursor{*id};
             request_.headers.erase("Last-Event-ID");
@@ -81,9 +91,22 @@ public:
 
     bool try_next(StreamItem& item) {
         for (;;) {
-            if (news_.take(item)) return true;
+            if (news_.take(item)) {
+                if (observer_) observe(item);
+                return true;
+            }
             if (!connected()) return false;
-            if (intake_.next(item)) return true;
+            if (last_event_seen_) {
+                phase_ = Phase::body;
+                intake_.leave();
+                act(machine_.complete());
+                continue;
+            }
+            if (intake_.next(item)) {
+                if (item.kind == StreamItem::Kind::event) look_for_end(item.event);
+                if (observer_) observe(item);
+                return true;
+            }
             const auto end = intake_.end();
             if (!end) return false;
             take_end(*end);
@@ -94,10 +117,7 @@ public:
 
     void close() {
         if (finished()) return;
-        if (attempt_) {
-            if (breaker_) breaker_->release();
-            std::exchange(attempt_, nullptr)->abandon();
-        }
+        if (attempt_) std::exchange(attempt_, nullptr)->abandon();
         intake_.close();
         act(machine_.stop());
         wake_.notify();
@@ -133,14 +153,18 @@ private:
             StreamItem& item = news_.add(StreamItem::Kind::waiting);
             item.delay = action.delay;
             item.error = action.error;
+            item.phase = phase_;
             break;
         }
-        case ReconnectionAction::Kind::finish:
+        case ReconnectionAction::Kind::finish: {
             error_ = action.error;
             cause_ = action.cause;
             ended_complete_ = action.regular_end();
-            news_.add(StreamItem::Kind::finished).error = error_;
+            StreamItem& item = news_.add(StreamItem::Kind::finished);
+            item.error = error_;
+            item.phase = phase_;
             break;
+        }
         }
     }
 
@@ -169,33 +193,40 @@ private:
     }
 
     Awaitable<> attempt() {
-        if (!attempt_ && !permitted()) co_return;
         if (!attempt_) start_attempt();
         const auto current = attempt_;
         co_await current->wait();
         if (attempt_ != current) co_return;  // closed meanwhile
         attempt_.reset();
+        phase_ = current->phase();
         auto& result = current->result();
-        if (!result) {
+        if (!result && result.error() == Error::circuit_open) {
+            put_off(*current->breaker());
+        } else if (!result) {
+            tell(current->breaker(), false);
             fail(*current);
         } else if (result->is_event_stream()) {
+            tell(current->breaker(), true);
             take_response(std::move(*result));
         } else {
+            tell(current->breaker(), result->status() < 500);
             refuse(*result);
         }
     }
 
-    // Whether the origin's circuit breaker lets this attempt be made; otherwise it is put off.
-    bool permitted() {
+    // The origin's circuit breaker does not let this attempt be made.
+    void put_off(const CircuitBreaker& breaker) {
         const TimePoint now = Traits::Clock::now();
-        if (!breaker_ || breaker_->allow(now)) return true;
+        servers_.failed(now);
         // Half open, another stream is trying: how that goes is known soon.
-        const bool trying = breaker_->state(now) == CircuitBreaker::State::half_open;
-        act(machine_.postpone(now, trying ? now + std::chrono::seconds{1} : breaker_->retry_at()));
-        return false;
+        const bool trying = breaker.state(now) == CircuitBreaker::State::half_open;
+        const TimePoint again = trying ? now + std::chrono::seconds{1} : breaker.retry_at();
+        act(machine_.postpone(now, servers_.elsewhere(now) ? now : again));
     }
 
-    void tell_breaker(bool reached) {
+    // It is held until the next attempt, as long as which the origin's failures are remembered.
+    void tell(std::shared_ptr<CircuitBreaker> breaker, bool reached) {
+        breaker_ = std::move(breaker);
         if (!breaker_) return;
         if (reached) breaker_->success(Traits::Clock::now());
         else breaker_->failure(Traits::Clock::now());
@@ -203,16 +234,26 @@ private:
 
     void start_attempt() {
         HttpRequest request = request_;
+        request.url = servers_.pick(Traits::Clock::now());
+        AttemptPlan plan{UpcomingAttempt{std::move(request)}};
+        if (hook_) {
+            plan.hook = hook_;
+            plan.upcoming.attempts = machine_.generation() - 1;
+            plan.upcoming.last_response = response_;
+            plan.upcoming.last_error = last_error_;
+        }
+        plan.breakers = breakers_;
+        plan.error_body = error_body_limit_;
         const auto id = tracker().header_value();
         sent_cursor_ = id.has_value();
-        if (id) request.headers.set("Last-Event-ID", *id);
+        if (id) plan.last_event_id.emplace(*id);
         if (intake_.tracker().unfit()) news_.add(StreamItem::Kind::unsendable).event.last_event_id = tracker().cursor();
         attempt_ = std::make_shared<StreamAttempt<Traits>>(executor_);
-        attempt_->start(client_, std::move(request), error_body_limit_);
+        attempt_->start(client_, std::move(plan));
     }
 
     void take_response(Response response) {
-        tell_breaker(true);
+        if (remember_redirects_ && !hook_ && response.lasting_url()) servers_.moved(*response.lasting_url());
         response_ = response.head();
         error_body_.clear();
         intake_.open(response.take_connection(), sent_cursor_);
@@ -221,21 +262,23 @@ private:
     }
 
     void fail(StreamAttempt<Traits>& failed) {
-        tell_breaker(false);
         Attempt attempt;
         attempt.sent = failed.sent();
         attempt.end = failed.failure();
         attempt.error = failed.result().error();
+        servers_.failed(Traits::Clock::now());
         end_attempt(attempt);
     }
 
     // A response that is not a stream.
     void refuse(const Response& response) {
-        tell_breaker(response.status() < 500);
+        phase_ = Phase::response;
+        const bool renewed_in_vain = response_ && response_->status == 401;
         response_ = response.head();
         error_body_ = response.body_so_far();
         Attempt attempt;
         attempt.status = response.status();
+        attempt.renewable = hook_ && !renewed_in_vain;
         attempt.end = EndReason::complete;
         attempt.error = Error::bad_status;
         if (response.status() == 200) {
@@ -245,12 +288,16 @@ private:
         if (const auto value = response.head().fields.get("Retry-After")) {
             attempt.retry_after = parse_retry_after(*value, std::chrono::system_clock::now());
         }
+        if (is_retryable_status(response.status())) servers_.failed(Traits::Clock::now());
         end_attempt(attempt);
     }
 
     // The connection's stream ended.
     void take_end(const StreamEnd& end) {
+        if (intake_.any_progress()) servers_.succeeded();
+        else if (end.reason != EndReason::closed) servers_.failed(Traits::Clock::now());
         intake_.release();
+        phase_ = Phase::body;
         StreamItem& item = news_.add(StreamItem::Kind::dropped);
         item.end = end.reason;
         item.error = end.error;
@@ -268,10 +315,41 @@ private:
     }
 
     void end_attempt(Attempt& attempt) {
-        attempt.idempotent = is_idempotent(request_.method);
+        const TimePoint now = Traits::Clock::now();
+        const bool heard = response_ && attempt.status != 0;
+        if (heard) attempt.headers = ResponseFields{&response_->fields, &find_field};
+        attempt.phase = phase_;
+        attempt.idempotent = is_idempotent(request_.method) && !resumed_by_get_;
         attempt.has_cursor = tracker().header_value().has_value();
+        attempt.cursor = tracker().cursor();
         attempt.any_event = intake_.any_event();
-        act(machine_.on_end(Traits::Clock::now(), machine_.generation(), attempt, tracker().cursor()));
+        attempt.unfinished = terminal_ || (answer_ && !answered_);
+        attempt.answered = answered_;
+        attempt.resumable_by_get = resume_by_get_ && !attempt.idempotent && attempt.any_event && attempt.has_cursor;
+        attempt.elsewhere = servers_.elsewhere(now);
+        last_error_ = attempt.error;
+        act(machine_.on_end(now, machine_.generation(), attempt, tracker().cursor()));
+        if (attempt.resumable_by_get && machine_.state() == State::waiting) {
+            resumed_by_get_ = true;
+            request_.method = "GET";
+            request_.headers.erase("Accept");  // what a stream's answer may be is settled
+            drop_body(request_);
+        }
+    }
+
+    static std::optional<std::string_view> find_field(const void* fields, std::string_view name) {
+        return static_cast<const HttpFields*>(fields)->get(name);
+    }
+
+    void look_for_end(const SseEventView& event) {
+        if (terminal_) last_event_seen_ = terminal_(event);
+        if (answer_ && !answered_) answered_ = answer_(event);
+    }
+
+    void observe(const StreamItem& item) {
+        const bool content = item.kind == StreamItem::Kind::event || item.kind == StreamItem::Kind::comment || item.kind == StreamItem::Kind::field;
+        if (content) observer_->on_event(item);
+        else observer_->on_change(item, Traits::Clock::now());
     }
 
     asio::any_io_executor executor_;
@@ -280,7 +358,13 @@ private:
     ReconnectionMachine machine_;
     StreamIntake<Traits> intake_;
     AsyncEvent wake_;
+    ServerList servers_;
+    std::shared_ptr<CircuitBreakers> breakers_;
     std::shared_ptr<CircuitBreaker> breaker_;
+    AttemptHook hook_;
+    std::function<bool(const SseEventView&)> terminal_;
+    std::function<bool(const SseEventView&)> answer_;
+    std::shared_ptr<StreamObserver> observer_;
     ItemQueue news_;  // what is told in band beside the stream's own items
     std::shared_ptr<StreamAttempt<Traits>> attempt_;
     std::optional<ResponseHead> response_;
@@ -289,6 +373,13 @@ private:
     TimePoint until_{};  // of the wait under way
     std::error_code error_;
     std::error_code cause_;
+    std::error_code last_error_;
+    Phase phase_ = Phase::prepare;  // that the last attempt came to
+    bool resume_by_get_;
+    bool remember_redirects_;
+    bool last_event_seen_ = false;
+    bool answered_ = false;
+    bool resumed_by_get_ = false;  // the stream is still the answer to the first request
     bool sent_cursor_ = false;
     bool ended_complete_ = false;
 };

@@ -44,6 +44,8 @@ public:
     EventTracker& tracker() noexcept { return tracker_; }
     const EventTracker& tracker() const noexcept { return tracker_; }
     bool any_event() const noexcept { return any_event_; }
+    // An event that was no repeat, or a moved cursor, on this connection.
+    bool any_progress() const noexcept { return any_progress_; }
 
     // A connection has answered with a stream; `asked`: for what follows the cursor.
     void open(std::shared_ptr<Connection> connection, bool asked) {
@@ -51,7 +53,7 @@ public:
         parser_.reset(tracker_.cursor());
         tracker_.begin_connection();
         continuity_said_ = !any_event_ || asked;
-        drained_ = event_held_ = false;
+        drained_ = event_held_ = any_progress_ = false;
         now_ = Traits::Clock::now();
         health_.start(now_);
         health_.pause(now_);
@@ -99,6 +101,14 @@ public:
         connection_.reset();
         timeout_ = {};
         dropped_ = event_held_ = false;
+    }
+
+    // Done with it although it goes on: what is at hand may be the rest, and then it is good for another request.
+    void leave() {
+        std::string_view piece;
+        while (!dropped_ && connection_->next_body(piece)) {}
+        if (!connection_->reusable()) close();
+        release();
     }
 
     // Gives the connection up: next() and receive() lead to end() now.
@@ -185,11 +195,14 @@ private:
             health_.on_heartbeat(now_);
             health_.pause(now_);
             if (!comments_) return false;
-            break;
+            item = {};
+            item.kind = StreamItem::Kind::comment;
+            item.event = view_;
+            return true;
         case SseItem::field: break;
         }
         item = {};
-        item.kind = StreamItem::Kind::comment;
+        item.kind = StreamItem::Kind::field;
         item.event = view_;
         return true;
     }
@@ -198,14 +211,14 @@ private:
         const std::string before{tracker_.cursor()};
         static_cast<void>(tracker_.observe(view_));
         // A server that sends the same one at the beginning of each connection makes no progress by that.
-        if (tracker_.cursor() != before) machine_.on_progress(machine_.generation());
+        if (tracker_.cursor() != before) progress();
     }
 
     bool take_event(StreamItem& item) {
         health_.on_event(now_);
         const auto verdict = tracker_.observe(view_);
         edited_ = verdict.edited;
-        if (verdict.deliver) machine_.on_progress(machine_.generation());
+        if (verdict.deliver) progress();
         // Events were taken, nothing to resume from could be sent: what came meanwhile only the ids may tell.
         const bool unknown = !continuity_said_;
         if (verdict.outcome == ResumeOutcome::none && !unknown) {
@@ -222,6 +235,12 @@ private:
         item.lost = verdict.lost;
         item.event.last_event_id = tracker_.cursor();
         return true;
+    }
+
+    void progress() {
+        if (any_progress_) return;
+        any_progress_ = true;
+        machine_.on_progress(machine_.generation());
     }
 
     void deliver(StreamItem& item) {
@@ -248,6 +267,7 @@ private:
     CommitOn commit_on_;
     bool comments_;
     bool any_event_ = false;
+    bool any_progress_ = false;
     bool continuity_said_ = true;
     bool event_held_ = false;  // `view_` is still to be handed out
     bool edited_ = false;

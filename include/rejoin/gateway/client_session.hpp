@@ -1,0 +1,88 @@
+#ifndef REJOIN_GATEWAY_CLIENT_SESSION_HPP
+#define REJOIN_GATEWAY_CLIENT_SESSION_HPP
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <rejoin/gateway/client_writer.hpp>
+#include <rejoin/gateway/forwarding.hpp>
+#include <rejoin/gateway/http_server.hpp>
+#include <rejoin/gateway/live_stream.hpp>
+#include <rejoin/gateway/metrics.hpp>
+
+namespace rejoin {
+
+/// How a client joins a stream, and what its response says of that.
+template <class Traits = DefaultTraits>
+struct BasicClientEntry {
+    BasicClientEntry(std::shared_ptr<BasicLiveStream<Traits>> stream_, EventLog::Sequence cursor_)
+        : stream{std::move(stream_)}, cursor{cursor_} {}
+
+    std::shared_ptr<BasicLiveStream<Traits>> stream;
+    EventLog::Sequence cursor;
+    std::string continuity = {};  ///< `SSE-Resume`; empty: no such field
+    std::string stream_id = {};   ///< `SSE-Stream-Id`, by which the client may come back before it has seen any event
+    std::string primer = {};      ///< id of an empty event that goes first; empty: none
+    /// The client's request made the stream: it alone is meant by the upstream's Set-Cookie.
+    bool opener = false;
+};
+
+/// Serves one client from a stream's log, from the response's head to the end of either.
+///
+/// `retry`: given to the client at once. `draining` is asked at the end. The result tells whether the connection may take
+/// another request. Lifetime: all arguments must live until completion. Cancellation: the client is cut.
+template <class Traits>
+Awaitable<bool> serve_client(BasicHttpExchange<Traits>& exchange, BasicClientEntry<Traits> entry, const ClientWriterOptions& options,
+                             std::optional<std::chrono::milliseconds> retry, GatewayMetrics& metrics) {
+    using Stream = BasicLiveStream<Traits>;
+    using Writer = BasicClientWriter<Traits>;
+    struct Attached {
+        Attached(std::shared_ptr<Stream> stream_, std::shared_ptr<Writer> writer_)
+            : stream{std::move(stream_)}, writer{std::move(writer_)} {
+            stream->attach(writer);
+        }
+        ~Attached() {
+            stream->detach(writer);
+            writer->stop();
+        }
+        Attached(const Attached&) = delete;
+        std::shared_ptr<Stream> stream;
+        std::shared_ptr<Writer> writer;
+    };
+
+    const bool chunked = exchange.http_1_1();
+    ResponseHead head = stream_response(entry.stream->upstream_head(), chunked, entry.opener);
+    if (!entry.continuity.empty()) head.fields.set("SSE-Resume", entry.continuity);
+    if (!entry.stream_id.empty()) head.fields.set("SSE-Stream-Id", entry.stream_id);
+    const bool keep = chunked && exchange.connection->parser().keep_alive();
+    if (!keep) head.fields.set("Connection", "close");
+    std::string bytes;
+    if (write_head(bytes, head)) {
+        head = stream_response(nullptr, chunked);
+        static_cast<void>(write_head(bytes, head));
+    }
+    std::string lines;
+    if (retry) lines = "retry: " + std::to_string(retry->count()) + "\n";
+    lines += ":\n";
+    if (!entry.primer.empty()) lines.append("data:\nid: ").append(entry.primer).append("\n\n");
+
+    const auto writer = std::make_shared<Writer>(exchange.connection, entry.stream->log(), entry.cursor, chunked, options);
+    metrics.clients_opened.add();
+    const std::weak_ptr<Stream> stream = entry.stream;
+    writer->start(std::move(bytes), lines, [stream] {
+        if (const auto alive = stream.lock()) alive->on_space();
+    });
+    const Attached attached{entry.stream, writer};
+    co_await writer->wait_end();
+    if (writer->end() == Writer::End::too_slow) metrics.clients_too_slow.add();
+    metrics.heartbeats.add(writer->heartbeats());
+    metrics.events_delivered.add(writer->cursor() - entry.cursor);
+    co_return writer->end() == Writer::End::completed && keep;
+}
+
+}  // namespace rejoin
+
+#endif

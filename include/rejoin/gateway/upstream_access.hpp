@@ -1,0 +1,89 @@
+#ifndef REJOIN_GATEWAY_UPSTREAM_ACCESS_HPP
+#define REJOIN_GATEWAY_UPSTREAM_ACCESS_HPP
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <rejoin/client/detail/server_list.hpp>
+#include <rejoin/client/sse_http_client.hpp>
+#include <rejoin/gateway/reverse_proxy_options.hpp>
+#include <rejoin/resume/circuit_breakers.hpp>
+
+namespace rejoin {
+
+/// The way to a route's upstreams: which of them is asked, over which connection, and which are left alone for a while.
+///
+/// Thread safety: one object only from its strand; it must outlive the awaitables it gives.
+template <class Traits = DefaultTraits>
+class BasicUpstreamAccess {
+public:
+    using Client = BasicSseHttpClient<Traits>;
+    using Opened = typename Client::Opened;
+
+    BasicUpstreamAccess(const asio::any_io_executor& executor, const ReverseProxyOptions& options)
+        : client_{options.client, BasicSseConnectionManager<Traits>::create(executor, pool_options(options))},
+          servers_{options.upstream, options.alternatives, options.cool_down},
+          breakers_{std::make_shared<CircuitBreakers>(options.breaker)},
+          count_{options.alternatives.size() + 1} {
+        // Their failures are remembered between requests.
+        held_.push_back(breakers_->of(options.upstream.origin()));
+        for (const Url& other : options.alternatives) held_.push_back(breakers_->of(other.origin()));
+    }
+
+    Client& client() noexcept { return client_; }
+    const std::shared_ptr<CircuitBreakers>& breakers() const noexcept { return breakers_; }
+
+    /// A connection to the first upstream in order that can be had; one that can't be connected to has seen nothing of the
+    /// request, so the next is asked. `aim` is told of each before it is tried. `fresh`: not a used connection.
+    /// Errors: the last upstream's, or `circuit_open` where its breaker lets nothing through.
+    Awaitable<Result<Opened>> reach(std::function<void(const Url&)> aim, bool fresh) {
+        for (std::size_t left = count_;; --left) {
+            const Url server = servers_.pick(Traits::Clock::now());
+            aim(server);
+            const auto breaker = breakers_->of(server.origin());
+            Phase phase{};
+            Result<Opened> opened = std::error_code{Error::circuit_open};
+            if (breaker->allow(Traits::Clock::now())) {
+                opened = co_await client_.open(server, phase, fresh);
+                tell(*breaker, opened.has_value());
+            }
+            if (opened) {
+                servers_.succeeded();
+                co_return std::move(opened);
+            }
+            servers_.failed(Traits::Clock::now());
+            if (left == 1 || !servers_.elsewhere(Traits::Clock::now())) co_return opened.error();
+        }
+    }
+
+private:
+    static void tell(CircuitBreaker& breaker, bool reached) {
+        if (reached) breaker.success(Traits::Clock::now());
+        else breaker.failure(Traits::Clock::now());
+    }
+
+    static SseConnectionManagerOptions pool_options(const ReverseProxyOptions& options) {
+        SseConnectionManagerOptions pool;
+        pool.connect = options.client.connect;
+        pool.limits = options.client.limits;
+        pool.idle_per_origin = options.idle_connections;
+        pool.idle = options.idle_connections * (options.alternatives.size() + 1);
+        return pool;
+    }
+
+    Client client_;
+    detail::ServerList servers_;
+    std::shared_ptr<CircuitBreakers> breakers_;
+    std::vector<std::shared_ptr<CircuitBreaker>> held_;
+    std::size_t count_;
+};
+
+using UpstreamAccess = BasicUpstreamAccess<>;
+
+}  // namespace rejoin
+
+#endif
