@@ -11,7 +11,7 @@
 #       T3   64 connections at full speed, 4 KiB
 #       L1   500 connections, 20 events/s each
 #       M1   5,000 idle streams, or as many as the limit of open files allows
-#       F1   one event to 1,000 clients, 20 times a second: rejoin-proxy --share reads it once, the others 1,000 times
+#       F1   one event to 1,000 clients, 20 times a second: rejoin-proxy --sharing shared reads it once, the others 1,000 times
 #   --peers ...      of nginx and haproxy; those that are not installed are left out
 #
 # Every figure is a cost, so a ratio (ours to the peer's) below 1 is in our favour. The proxy has processor 0 for itself, the
@@ -86,7 +86,7 @@ idle_streams=$(((files - 100) / 2))
 
 run_rejoin() {
     local share=()
-    if [ "$3" = F1 ]; then share=(--share); fi
+    if [ "$3" = F1 ]; then share=(--sharing shared); fi
     exec "${on_proxy_cpu[@]}" "$bin" --listen "127.0.0.1:$1" --upstream "http://127.0.0.1:$2" --drain 100ms "${share[@]}"
 }
 
