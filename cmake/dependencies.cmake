@@ -140,3 +140,23 @@ function(rejoin_provide_cli)
         target_include_directories(rejoin_cli SYSTEM INTERFACE ${json_SOURCE_DIR}/include)
     endif()
 endfunction()
+
+# The target rejoin_toml, which the reference proxy reads its configuration with. Optional: without it, and where nothing may be
+# fetched, the proxy has flags only. Always the headers alone: a library is built with other settings than these.
+function(rejoin_provide_toml)
+    find_path(REJOIN_TOML_INCLUDE_DIR toml++/toml.h DOC "The folder that holds toml++/toml.h")
+    mark_as_advanced(REJOIN_TOML_INCLUDE_DIR)
+    set(headers ${REJOIN_TOML_INCLUDE_DIR})
+    if(NOT headers)
+        if(NOT REJOIN_FETCH_DEPS)
+            message(STATUS "rejoin: no toml++ (Debian: libtomlplusplus-dev): rejoin-proxy will have no --config")
+            return()
+        endif()
+        rejoin_fetch(tomlplusplus https://github.com/marzer/tomlplusplus/archive/refs/tags/v3.4.0.tar.gz
+            8517f65938a4faae9ccf8ebb36631a38c1cadfb5efa85d9a72e15b9e97d25155)
+        set(headers ${tomlplusplus_SOURCE_DIR}/include)
+    endif()
+    add_library(rejoin_toml INTERFACE)
+    target_include_directories(rejoin_toml SYSTEM INTERFACE ${headers})
+    target_compile_definitions(rejoin_toml INTERFACE TOML_HEADER_ONLY=1 TOML_EXCEPTIONS=0 TOML_ENABLE_FORMATTERS=0)
+endfunction()

@@ -80,8 +80,8 @@ double seconds(rejoin::Duration duration) { return std::chrono::duration<double>
 std::string failure(rejoin::Phase phase, const std::error_code& error, const rejoin::ReconnectingStream& stream) {
     std::string text = std::string{to_string(phase)} + ": " + error.message();
     const rejoin::ResponseHead* const response = stream.response();
-    if (phase != rejoin::Phase::response || response == nullptr || response->status == 200) return text;
-    if (error != rejoin::Error::bad_status) return text;
+    if (phase != rejoin::Phase::response || response == nullptr) return text;
+    if (error != rejoin::Error::bad_status && error != rejoin::Error::bad_content_type) return text;
     text += " (" + std::to_string(response->status) + (response->reason.empty() ? "" : " " + response->reason) + ")";
     const std::string& body = stream.error_body();
     const std::string first_line = body.substr(0, body.find_first_of("\r\n"));

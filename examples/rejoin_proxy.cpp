@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <exception>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,11 +17,17 @@
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 
+#include <rejoin/gateway/admin.hpp>
+#include <rejoin/gateway/prometheus.hpp>
 #include <rejoin/rejoin.hpp>
 
+#include "access_log_file.hpp"
 #include "connection_flags.hpp"
 #include "durations.hpp"
 #include "endpoint.hpp"
+#include "proxy_routes.hpp"
+#include "route_config.hpp"
+#include "route_options.hpp"
 
 namespace {
 
@@ -32,6 +39,10 @@ struct Settings {
     examples::ConnectionFlags connection;
     std::chrono::milliseconds retry{0};
     std::chrono::milliseconds drain{3000};
+    std::string config;
+    std::string admin;
+    std::string access_log;
+    bool check = false;
     bool quiet = false;
     bool verbose = false;
 };
@@ -42,7 +53,13 @@ void declare(CLI::App& app, Settings& settings) {
     app.set_version_flag("--version", std::string{"rejoin-proxy "} + REJOIN_VERSION_STRING);
     app.add_option("--listen", settings.listen, "HOST:PORT to accept clients on; port 0 picks one")->capture_default_str();
     app.add_option("--upstream", settings.upstreams, "http(s)://HOST:PORT[/PATH] that requests go to; further ones are asked while those before fail")
-        ->required()->allow_extra_args(false);
+        ->allow_extra_args(false);
+    app.add_option("--admin", settings.admin, "HOST:PORT for operators: /metrics, /healthz, /readyz; not for clients");
+    app.add_option("--access-log", settings.access_log, "file that gets a line of JSON for each request that has ended; - = stdout");
+#ifdef REJOIN_EXAMPLES_TOML
+    app.add_option("--config", settings.config, "file with routes, in TOML; what it does not say is as the flags say");
+    app.add_flag("--check", settings.check, "only read the --config file and tell what is wrong in it")->needs("--config");
+#endif
 
     const std::string upstream = "Upstream";
     add_duration(app, "--backoff-base", proxy.reconnection.backoff.base, "first delay before reconnecting, before jitter")->group(upstream);
@@ -67,6 +84,10 @@ void declare(CLI::App& app, Settings& settings) {
                                                                                        {"detach", rejoin::PostStreams::detach}}))
         ->group(upstream);
     add_duration(app, "--post-linger", proxy.post_linger, "with --post mcp or detach: an answer goes on without its client for this long")->group(upstream);
+    app.add_option("--upstream-idle", proxy.idle_connections, "connections kept idle for each upstream")->capture_default_str()->group(upstream);
+    app.add_option("--breaker-failures", proxy.breaker.failures, "an upstream that failed so often in a row is left alone for --breaker-open; 0 = never")
+        ->capture_default_str()->group(upstream);
+    add_duration(app, "--breaker-open", proxy.breaker.open_for, "how long")->group(upstream);
     add_duration(app, "--cool-down", proxy.cool_down, "with several upstreams: one that failed is passed over for this long")->group(upstream);
 
     settings.connection.declare(app, upstream);
@@ -136,7 +157,7 @@ void print_counters(const rejoin::GatewayMetrics& metrics) {
     }
 }
 
-asio::awaitable<void> drain(asio::io_context& io, rejoin::ReverseProxySseManager& proxy, rejoin::HttpServer& server,
+asio::awaitable<void> drain(asio::io_context& io, examples::ProxyRoutes& proxy, rejoin::HttpServer& server,
                             std::chrono::milliseconds window) {
     server.stop();
     co_await proxy.drain(window);
@@ -156,27 +177,68 @@ void allow_many_descriptors() {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-bool set_upstreams(Settings& settings, std::string& why) {
+// The one route that the flags name.
+bool set_upstreams(const Settings& settings, examples::ProxyConfig& config, std::string& why) {
+    examples::RouteConfig route;
+    route.rule.prefix = "/";
+    if (settings.upstreams.empty()) why = "--upstream is required";
     for (const std::string& text : settings.upstreams) {
         auto url = rejoin::Url::parse(text);
-        if (!url) {
-            why = "--upstream: '" + text + "': " + url.error().message();
-            return false;
-        }
-        if (&text == &settings.upstreams.front()) settings.proxy.upstream = std::move(*url);
-        else settings.proxy.alternatives.push_back(std::move(*url));
+        if (!url) why = "--upstream: '" + text + "': " + url.error().message();
+        else route.upstreams.push_back(std::move(*url));
     }
+    config.table.add(route.rule);
+    config.routes.push_back(std::move(route));
+    return why.empty();
+}
+
+// What the file says goes before the flags. False when it was refused, with the reasons told.
+bool read_config(Settings& settings, examples::ProxyConfig& config) {
+    auto loaded = examples::load_config(settings.config);
+    for (const examples::ConfigError& error : loaded.errors) std::fprintf(stderr, "%s\n", error.text(settings.config).c_str());
+    if (!loaded.errors.empty()) return false;
+    config = std::move(loaded.config);
+    for (const examples::RouteConfig& route : config.routes) {
+        const std::string what = examples::unsupported(route);
+        if (what.empty()) continue;
+        std::fprintf(stderr, "%s: route '%s%s': %s is not supported\n", settings.config.c_str(), route.rule.host.c_str(),
+                     route.rule.prefix.c_str(), what.c_str());
+        return false;
+    }
+    if (config.listen) settings.listen = *config.listen;
+    if (config.admin) settings.admin = *config.admin;
+    if (config.header_timeout) settings.server.header_timeout = *config.header_timeout;
+    if (config.keep_alive) settings.server.keep_alive = *config.keep_alive;
+    if (config.drain) settings.drain = std::chrono::ceil<std::chrono::milliseconds>(*config.drain);
+    if (config.max_clients) settings.server.max_connections = *config.max_clients;
     return true;
 }
 
 int run(Settings& settings) {
+    examples::ProxyConfig config;
+    std::string why;
+    if (!settings.config.empty()) {
+        if (!read_config(settings, config)) return 1;
+        if (settings.check) {
+            std::printf("%s: ok\n", settings.config.c_str());
+            return 0;
+        }
+    } else if (!set_upstreams(settings, config, why)) {
+        std::fprintf(stderr, "rejoin-proxy: %s\n", why.c_str());
+        return 1;
+    }
     const auto endpoint = examples::parse_endpoint(settings.listen);
     if (!endpoint) {
         std::fprintf(stderr, "rejoin-proxy: --listen: '%s' is not HOST:PORT\n", settings.listen.c_str());
         return 1;
     }
-    std::string why;
-    if (!set_upstreams(settings, why) || !settings.connection.apply(settings.proxy.client.connect, why)) {
+    std::optional<asio::ip::tcp::endpoint> admin_endpoint;
+    if (!settings.admin.empty()) admin_endpoint = examples::parse_endpoint(settings.admin);
+    if (!settings.admin.empty() && !admin_endpoint) {
+        std::fprintf(stderr, "rejoin-proxy: --admin: '%s' is not HOST:PORT\n", settings.admin.c_str());
+        return 1;
+    }
+    if (!settings.connection.apply(settings.proxy.client.connect, why)) {
         std::fprintf(stderr, "rejoin-proxy: %s\n", why.c_str());
         return 1;
     }
@@ -184,10 +246,30 @@ int run(Settings& settings) {
     if (settings.retry.count() > 0) settings.proxy.retry = settings.retry;
 
     asio::io_context io{1};
-    rejoin::ReverseProxySseManager proxy{io.get_executor(), settings.proxy};
+    examples::ProxyRoutes proxy{io.get_executor(), config, settings.proxy};
+    std::optional<examples::AccessLogFile> access_log;
+    if (config.access_log) {
+        access_log.emplace(config.access_log->path, rejoin::AccessLogOptions{config.access_log->query, config.access_log->event_ids});
+    } else if (!settings.access_log.empty()) {
+        access_log.emplace(settings.access_log);
+    }
+    if (access_log) settings.server.access_log = [&access_log](rejoin::AccessLogEntry entry) { (*access_log)(entry); };
     rejoin::HttpServer server{io.get_executor(), *endpoint, [&proxy](rejoin::HttpExchange& exchange) { return proxy.handle(exchange); },
                               settings.server};
     server.start();
+
+    std::optional<rejoin::HttpServer> admin;
+    if (admin_endpoint) {
+        const auto metrics = [&proxy, &server](std::string& out) {
+            proxy.write_metrics(out);
+            rejoin::PrometheusWriter writer{out};
+            writer.gauge("rejoin_connections", "Open client connections.");
+            writer.sample(std::uint64_t{server.connections()});
+        };
+        const auto ready = [&proxy] { return !proxy.draining(); };
+        admin.emplace(io.get_executor(), *admin_endpoint, rejoin::AdminHandler{{metrics, ready}});
+        admin->start();
+    }
     asio::signal_set signals{io, SIGINT, SIGTERM};
     signals.async_wait([&](std::error_code error, int) {
         if (error) return;
@@ -198,10 +280,15 @@ int run(Settings& settings) {
     });
     if (!settings.quiet) {
         std::printf("listening on %s\n", examples::url_of(server.local_endpoint()).c_str());
+        if (admin) std::printf("admin on %s\n", examples::url_of(admin->local_endpoint()).c_str());
         std::fflush(stdout);
     }
     io.run();
-    if (settings.verbose) print_counters(proxy.metrics());
+    if (settings.verbose) {
+        rejoin::GatewayMetrics sum;
+        proxy.add_metrics(sum);
+        print_counters(sum);
+    }
     return 0;
 }
 

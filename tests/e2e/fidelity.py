@@ -18,7 +18,7 @@ CLIENTS = 50
 DEPARTURES = 5
 DEADLINE = 50  # seconds, for each scenario
 
-QUICK = ("--backoff-base", "10ms", "--backoff-cap", "200ms", "--linger", "1s")
+QUICK = ("--upstream-idle", "0", "--backoff-base", "10ms", "--backoff-cap", "200ms", "--linger", "1s")
 
 
 class Check:

@@ -214,7 +214,7 @@ TEST_CASE("all logs together keep to their budget") {
     const auto done = [](const std::string& body) { return body.ends_with("id: 100\n\n"); };
     CHECK(run(io, fetch(proxy.url("/s"), get("/s"), done))->head.status == 200);
     // What was dropped for the budget is got from the upstream again.
-    CHECK(run_until(io, [&] { return proxy.manager.log_bytes() <= 50'000; }));
+    CHECK(run_until(io, [&] { return proxy.manager.gauges().log_bytes <= 50'000; }));
     const auto rest = run(io, fetch(proxy.url("/s"), get("/s", "Last-Event-ID: 10\r\n"), done));
     CHECK(count(rest->body, "data:") == 90);
     CHECK(upstream.stats().resumed == 1);

@@ -303,10 +303,10 @@ TEST_CASE("a client that takes nothing holds nothing up for others, and is cut a
     // The upstream never stops sending: that everything comes to rest shows that it is read no faster than the client takes.
     CHECK(run_until(io, [&] { return proxy.manager.metrics().clients_opened.value() == 1; }));
     testing::run_until_idle(io);
-    CHECK(proxy.manager.log_bytes() <= options.stream.log.bytes);
+    CHECK(proxy.manager.gauges().log_bytes <= options.stream.log.bytes);
     CHECK(run_until(io, [&] { return proxy.manager.metrics().clients_too_slow.value() == 1; }));
     testing::run_until_idle(io);
-    CHECK(proxy.manager.log_bytes() <= options.stream.log.bytes);
+    CHECK(proxy.manager.gauges().log_bytes <= options.stream.log.bytes);
 }
 
 TEST_CASE("a client that pauses and goes on misses nothing, whatever the size of the events") {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -27,6 +28,7 @@ struct BodyPumpOptions {
 struct BodyPumpResult {
     std::error_code read_error;   ///< the source did not come whole
     std::error_code write_error;  ///< the sink did not take it
+    std::uint64_t bytes = 0;      ///< of the body, that the sink took
     explicit operator bool() const noexcept { return !read_error && !write_error; }
 };
 
@@ -49,6 +51,7 @@ Awaitable<BodyPumpResult> pump_body(From& from, To& to, BodyPumpOptions options)
                                                             asio::buffer(framing.tail())};
             result.write_error = co_await to.write(buffers, options.write);
             if (result.write_error) co_return result;
+            result.bytes += piece.size();
         }
         if (from.body_ended()) break;
         Deadline<Traits> deadline{from.executor(), options.idle, [&from] { from.cancel(); }};

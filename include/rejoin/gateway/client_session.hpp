@@ -2,11 +2,13 @@
 #define REJOIN_GATEWAY_CLIENT_SESSION_HPP
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include <rejoin/gateway/access_log.hpp>
 #include <rejoin/gateway/client_writer.hpp>
 #include <rejoin/gateway/forwarding.hpp>
 #include <rejoin/gateway/http_server.hpp>
@@ -28,7 +30,23 @@ struct BasicClientEntry {
     std::string primer = {};      ///< id of an empty event that goes first; empty: none
     /// The client's request made the stream: it alone is meant by the upstream's Set-Cookie.
     bool opener = false;
+    ClientResume resume = ClientResume::none;  ///< for the access log
 };
+
+/// How a client's writer came to its end.
+template <class Traits>
+ClientEnd client_end(const BasicClientWriter<Traits>& writer) {
+    using End = typename BasicClientWriter<Traits>::End;
+    switch (writer.end()) {
+    case End::completed: return writer.said_farewell() ? ClientEnd::drained : ClientEnd::complete;
+    case End::left: return ClientEnd::client_left;
+    case End::too_slow: return ClientEnd::slow;
+    case End::superseded: return ClientEnd::replaced;
+    case End::none:
+    case End::cut: break;
+    }
+    return ClientEnd::truncated;
+}
 
 /// Serves one client from a stream's log, from the response's head to the end of either.
 ///
@@ -75,11 +93,18 @@ Awaitable<bool> serve_client(BasicHttpExchange<Traits>& exchange, BasicClientEnt
     writer->start(std::move(bytes), lines, [stream] {
         if (const auto alive = stream.lock()) alive->on_space();
     });
+    const std::uint64_t reconnects = entry.stream->reconnects();
     const Attached attached{entry.stream, writer};
     co_await writer->wait_end();
-    if (writer->end() == Writer::End::too_slow) metrics.clients_too_slow.add();
+    const std::uint64_t events = writer->cursor() - entry.cursor;
+    const ClientEnd end = client_end(*writer);
+    metrics.client_ended(end);
+    metrics.client_bytes.add(writer->bytes_written());
     metrics.heartbeats.add(writer->heartbeats());
-    metrics.events_delivered.add(writer->cursor() - entry.cursor);
+    metrics.events_delivered.add(events);
+    exchange.outcome.status = head.status;
+    exchange.outcome.bytes_out = writer->bytes_written();
+    exchange.outcome.stream = AccessLogEntry::Stream{events, entry.resume, entry.stream->reconnects() - reconnects, end};
     co_return writer->end() == Writer::End::completed && keep;
 }
 

@@ -130,6 +130,8 @@ public:
     }
 
     End end() const noexcept { return end_; }
+    /// The end was brought about by `close_now()`, before that of the stream.
+    bool said_farewell() const noexcept { return closing_ && !reading_; }
     /// The sequence of the last event written in full.
     EventLog::Sequence cursor() const noexcept { return cursor_; }
     bool blocked() const noexcept { return blocked_; }

@@ -17,6 +17,27 @@
 
 namespace rejoin {
 
+/// Why an event left a log.
+enum class EvictionReason : std::uint8_t {
+    events,  ///< The stream's bound on events.
+    bytes,   ///< The stream's bound on bytes.
+    age,     ///< It was kept for as long as events are kept.
+    budget,  ///< The bound on all logs together.
+};
+
+inline constexpr std::size_t eviction_reason_count = 4;
+
+/// The name as written above, for logs and metric labels.
+constexpr std::string_view to_string(EvictionReason reason) noexcept {
+    switch (reason) {
+    case EvictionReason::events: return "events";
+    case EvictionReason::bytes: return "bytes";
+    case EvictionReason::age: return "age";
+    case EvictionReason::budget: return "budget";
+    }
+    return "unknown";
+}
+
 struct EventLogOptions {
     /// Events kept; the oldest goes first. At least 1.
     std::size_t events = 1024;
@@ -81,7 +102,8 @@ public:
             entry.id_offset = static_cast<std::uint32_t>(found);
         }
         // Room is made before the ring takes the entry, so that it never grows past the bound.
-        while (size_ >= options_.events || (size_ > 0 && bytes_ + frame.size() > options_.bytes)) drop_oldest();
+        while (size_ >= options_.events) drop_oldest(EvictionReason::events);
+        while (size_ > 0 && bytes_ + frame.size() > options_.bytes) drop_oldest(EvictionReason::bytes);
         push(entry);
         bytes_ += frame.size();
         evict_older(now);
@@ -91,13 +113,13 @@ public:
     /// Drops what is older than the age bound.
     void evict_older(TimePoint now) {
         if (options_.age <= options_.age.zero()) return;
-        while (size_ > 0 && now - at(0).at > options_.age) evict_oldest();
+        while (size_ > 0 && now - at(0).at > options_.age) evict_oldest(EvictionReason::age);
     }
 
     /// Drops the oldest event, for a budget that spans several logs. No effect on an empty log.
-    void evict_oldest() {
+    void evict_oldest(EvictionReason reason = EvictionReason::budget) {
         if (size_ == 0) return;
-        drop_oldest();
+        drop_oldest(reason);
         if (size_ > 0) return;
         std::vector<Block>{}.swap(blocks_);
         std::vector<Entry>{}.swap(entries_);
@@ -149,7 +171,13 @@ public:
     Sequence last() const noexcept { return last_; }
     std::size_t size() const noexcept { return size_; }
     std::size_t bytes() const noexcept { return bytes_; }
-    std::uint64_t evicted() const noexcept { return evicted_; }
+    /// Events dropped so far.
+    std::uint64_t evicted(EvictionReason reason) const noexcept { return evicted_[static_cast<std::size_t>(reason)]; }
+    std::uint64_t evicted() const noexcept {
+        std::uint64_t sum = 0;
+        for (const std::uint64_t count : evicted_) sum += count;
+        return sum;
+    }
     const EventLogOptions& options() const noexcept { return options_; }
 
     /// Bytes of frames between `cursor` and the end of the log, for deciding on backpressure.
@@ -181,11 +209,11 @@ private:
     static constexpr std::size_t largest_block = 64 * 1024;
 
     // Keeps the newest block even when no event is left in it: it is the one being filled.
-    void drop_oldest() {
+    void drop_oldest(EvictionReason reason) {
         bytes_ -= at(0).length;
         head_ = (head_ + 1) & (entries_.size() - 1);
         --size_;
-        ++evicted_;
+        ++evicted_[static_cast<std::size_t>(reason)];
         const std::uint32_t needed = size_ > 0 ? at(0).block : blocks_.back().number;
         const std::uint32_t unused = needed - blocks_.front().number;
         if (unused > 0) blocks_.erase(blocks_.begin(), blocks_.begin() + static_cast<std::ptrdiff_t>(unused));
@@ -231,7 +259,7 @@ private:
     std::size_t size_ = 0;
     std::size_t bytes_ = 0;
     Sequence last_ = 0;
-    std::uint64_t evicted_ = 0;
+    std::array<std::uint64_t, eviction_reason_count> evicted_{};
     std::uint32_t next_block_ = 0;
 };
 

@@ -111,6 +111,8 @@ public:
         BodyPumpResult result;
         const BodyPumpOptions pump{chunked, body_idle_, options_.write_timeout};
         if (!error) result = co_await pump_body<Traits>(upstream, client, pump);
+        exchange.outcome.status = head.status;
+        exchange.outcome.bytes_out = bytes.size() + result.bytes;
         // A request whose rest nobody reads leaves its connection in the middle of it.
         const bool request_read = upload.done && upload.result;
         co_await end_upload(exchange, upload);

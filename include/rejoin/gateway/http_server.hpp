@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <rejoin/http/message.hpp>
+#include <rejoin/gateway/access_log.hpp>
 #include <rejoin/net/http_connection.hpp>
 
 namespace rejoin {
@@ -28,6 +29,9 @@ struct HttpServerOptions {
     /// `listen()` backlog.
     int backlog = 4096;
     HttpLimits limits;
+    /// Told of each request when it has ended; the entry's views are valid during the call, its `time` is the callee's to fill
+    /// in. Empty = none.
+    std::function<void(AccessLogEntry)> access_log = {};
 };
 
 /// One request on a server connection, given to the handler.
@@ -41,6 +45,8 @@ struct BasicHttpExchange {
     /// The peer's address, without port.
     std::string client_address;
     Duration write_timeout;
+    /// What whoever answers leaves behind for the access log; `respond()` does by itself.
+    ExchangeOutcome outcome = {};
 
     /// True when the client understands chunked framing.
     bool http_1_1() const noexcept { return request.minor >= 1; }
@@ -67,6 +73,8 @@ struct BasicHttpExchange {
         std::string bytes;
         if (write_head(bytes, head)) co_return false;
         if (request.method != "HEAD") bytes += text;
+        outcome.status = status;
+        outcome.bytes_out = bytes.size();
         const std::error_code error = co_await connection->write(bytes, write_timeout);
         co_return !error && reusable;
     }
@@ -188,8 +196,11 @@ private:
                 static_cast<void>(unused);
                 break;
             }
+            const AccessRecord record{exchange.request, exchange.client_address, Traits::Clock::now()};
             reuse = co_await handler_(exchange);
+            if (options_.access_log) options_.access_log(record.entry(exchange.outcome, Traits::Clock::now()));
             exchange.request = {};
+            exchange.outcome = {};
         }
         if (connection->socket().is_open()) co_await drain(*connection);
         connection->close();

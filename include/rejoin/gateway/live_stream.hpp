@@ -2,6 +2,7 @@
 #define REJOIN_GATEWAY_LIVE_STREAM_HPP
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -121,11 +122,14 @@ public:
     /// Heartbeats and write deadlines of the clients, and the log's age bound.
     void check(TimePoint now) {
         log_->evict_older(now);
+        count_evictions();
         for (const auto& client : clients_) client->check(now);
     }
 
     const std::shared_ptr<EventLog>& log() const noexcept { return log_; }
     std::uint64_t epoch() const noexcept { return framer_.epoch(); }
+    /// Attempts to go on with the upstream so far.
+    std::uint64_t reconnects() const noexcept { return reconnects_; }
     const std::vector<std::shared_ptr<Writer>>& clients() const noexcept { return clients_; }
     /// The head the upstream last answered with; null before it has.
     const ResponseHead* upstream_head() const noexcept { return upstream_->response(); }
@@ -174,15 +178,23 @@ private:
         case StreamItem::Kind::retry:
             if (options_.forward_retry) framer_.retry(std::chrono::duration_cast<std::chrono::milliseconds>(item.delay));
             break;
-        case StreamItem::Kind::dropped: metrics_.drop(item.end).add(); break;
-        case StreamItem::Kind::waiting: metrics_.upstream_requests.add(); break;
+        case StreamItem::Kind::opened:
+            if (dropped_at_ != TimePoint{}) metrics_.recovery.observe(microseconds_since(dropped_at_));
+            dropped_at_ = {};
+            break;
+        case StreamItem::Kind::dropped: take_drop(item); break;
+        case StreamItem::Kind::waiting:
+            metrics_.upstream_requests.add();
+            metrics_.reconnect(last_end_).add();
+            if (item.error && item.phase != Phase::body) metrics_.upstream_failed(item.phase);
+            ++reconnects_;
+            break;
         case StreamItem::Kind::resumed: take_resumed(item); break;
         default: break;
         }
     }
 
     void take_event(const SseEventView& event) {
-        const std::uint64_t evicted = log_->evicted();
         const std::size_t before = log_->bytes();
         const auto append = [this](const SseEventView& one) {
             (framer_.append(*log_, one, now_) ? metrics_.events : metrics_.events_refused).add();
@@ -192,14 +204,34 @@ private:
         } else {
             interceptors_.run({method_, target_}, event, append);
         }
-        metrics_.evictions.add(log_->evicted() - evicted);
         unpublished_bytes_ += log_->bytes() > before ? log_->bytes() - before : event.data.size();
+    }
+
+    void take_drop(const StreamItem& item) {
+        metrics_.drop(item.end).add();
+        if (item.error == Error::idle_timeout) metrics_.heartbeats_missed.add();
+        if (item.error == Error::stalled) metrics_.stalls.add();
+        last_end_ = item.end;
+        if (dropped_at_ == TimePoint{}) dropped_at_ = Traits::Clock::now();
+    }
+
+    static std::uint64_t microseconds_since(TimePoint time) {
+        return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(Traits::Clock::now() - time).count());
+    }
+
+    void count_evictions() {
+        for (std::size_t i = 0; i < evicted_.size(); ++i) {
+            const auto reason = static_cast<EvictionReason>(i);
+            if (log_->evicted(reason) == evicted_[i]) continue;
+            metrics_.evicted(reason, log_->evicted(reason) - evicted_[i]);
+            evicted_[i] = log_->evicted(reason);
+        }
     }
 
     void take_resumed(const StreamItem& item) {
         metrics_.resume(item.outcome).add();
         if (!item.gap) return;
-        metrics_.gaps.add();
+        metrics_.gap(item.lost);
         if (!options_.gap_event.empty()) {
             framer_.append_gap(*log_, options_.gap_event, to_string(item.outcome), item.event.last_event_id, item.lost, now_);
         }
@@ -209,6 +241,7 @@ private:
         const std::uint64_t duplicates = upstream_->tracker().counters().duplicates;
         metrics_.duplicates.add(duplicates - duplicates_);
         duplicates_ = duplicates;
+        count_evictions();
         published_ = log_->last();
         unpublished_bytes_ = 0;
         for (const auto& client : clients_) client->pump();
@@ -259,6 +292,10 @@ private:
     EventLog::Sequence published_ = 0;
     EventLog::Sequence held_ = 0;
     std::uint64_t duplicates_ = 0;
+    std::uint64_t reconnects_ = 0;
+    std::array<std::uint64_t, eviction_reason_count> evicted_{};  // counted in the metrics already
+    TimePoint dropped_at_{};
+    EndReason last_end_ = EndReason::connect_failed;
     std::size_t unpublished_bytes_ = 0;
     bool waiting_for_space_ = false;
     bool ended_ = false;

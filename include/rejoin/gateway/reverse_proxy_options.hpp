@@ -37,8 +37,9 @@ struct ReverseProxyOptions {
     std::vector<Url> alternatives = {};
     /// How long an upstream that failed is passed over, milliseconds.
     std::chrono::milliseconds cool_down{30'000};
-    /// Of each upstream origin's circuit breaker.
-    CircuitBreakerOptions breaker = {};
+    /// Of each upstream origin's circuit breaker. Off by default: an upstream that refuses costs little, and while a breaker
+    /// is open, one that is back is not used.
+    CircuitBreakerOptions breaker = {.failures = 0, .open_for = std::chrono::seconds{1}};
     /// Connections kept idle for each upstream; zero = none.
     std::size_t idle_connections = 32;
     SseHttpClientOptions client;

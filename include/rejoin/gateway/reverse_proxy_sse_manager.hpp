@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <rejoin/gateway/client_session.hpp>
+#include <rejoin/gateway/detail/journey.hpp>
 #include <rejoin/gateway/forwarding.hpp>
 #include <rejoin/gateway/http_forwarder.hpp>
 #include <rejoin/gateway/http_server.hpp>
@@ -36,7 +37,7 @@ public:
     BasicReverseProxySseManager(const asio::any_io_executor& executor, ReverseProxyOptions options)
         : executor_{executor},
           options_{std::move(options)},
-          access_{executor, options_},
+          access_{executor, options_, metrics_},
           forwarder_{options_.client, options_.body_idle},
           directory_{options_.directory},
           ticker_{executor, [this](TimePoint now) { return tick(now); }} {
@@ -53,11 +54,16 @@ public:
     const GatewayMetrics& metrics() const noexcept { return metrics_; }
     std::size_t streams() const noexcept { return directory_.size(); }
 
-    /// Bytes that all logs hold.
-    std::size_t log_bytes() const {
-        std::size_t bytes = 0;
-        directory_.for_each([&](const Stream& stream, bool) { bytes += stream.log()->bytes(); });
-        return bytes;
+    /// What there is now.
+    GatewayGauges gauges() const {
+        GatewayGauges now;
+        now.streams = directory_.size();
+        directory_.for_each([&now](const Stream& stream, bool) {
+            now.clients += stream.clients().size();
+            now.log_events += stream.log()->size();
+            now.log_bytes += stream.log()->bytes();
+        });
+        return now;
     }
 
     /// Answers one request; the result tells whether the connection may take another.
@@ -81,10 +87,12 @@ public:
             auto known = lookup(identity, resume);
             if (known) {
                 const bool reusable = co_await continue_stream(exchange, resume, std::move(*known));
+                metrics_.responded(exchange.outcome.status);
                 co_return reusable;
             }
         }
         const bool reusable = co_await forward(exchange, resume, identity);
+        metrics_.responded(exchange.outcome.status);
         // The end of an MCP session, whatever the server thinks of it.
         if (exchange.request.method == "DELETE" && options_.post == PostStreams::mcp) directory_.erase(identity);
         co_return reusable;
@@ -142,26 +150,7 @@ private:
 
     using Entry = BasicClientEntry<Traits>;
 
-    // What one request needs on its way upstream, and what its stream will be reconnected with.
-    struct Journey {
-        StreamIdentity identity;
-        RequestHead head;
-        HttpRequest origin;
-        std::string continuity;
-        std::string target = {};       // the client's, as it goes upstream with this request
-        std::string resume_target = {};  // and with those that resume its stream
-        std::vector<std::string> farewell = {};
-        PostStreams post = PostStreams::cut;
-        bool returning = false;
-
-        // Makes it a request to `server`.
-        void aim(const Url& server) {
-            head.target = upstream_target(server, target);
-            head.fields.set("Host", server.host_header());
-            origin.url = server;
-            origin.url.target = upstream_target(server, resume_target);
-        }
-    };
+    using Journey = detail::Journey;
 
     // --- which stream ---
 
@@ -186,9 +175,11 @@ private:
             const bool reusable = co_await exchange.respond(204, std::string{});
             co_return reusable;
         }
+        entry.resume = ClientResume::live;
         if (resume.id) {
             metrics_.clients_resumed.add();
             entry.continuity = "exact";
+            entry.resume = ClientResume::exact;
             if (options_.post == PostStreams::mcp && mcp_primes(mcp_version(exchange.request))) entry.primer = *resume.id;
         }
         const bool reusable = co_await serve(exchange, std::move(entry));
@@ -197,7 +188,9 @@ private:
 
     // A client whose id is one of the gateway's own that no log has any more: nothing upstream could know it either.
     Awaitable<bool> answer_gap(Exchange& exchange, const std::string& id, StreamPtr kept, Journey journey) {
-        metrics_.gaps.add();
+        const auto seen = MintedId::parse(id);
+        const bool known = kept && seen && kept->log()->last() >= seen->sequence;
+        metrics_.gap(known ? kept->log()->last() - seen->sequence : 0);
         if (options_.gap == GapPolicy::gone) {
             HttpFields fields;
             fields.set("SSE-Resume", "reset");
@@ -206,10 +199,10 @@ private:
         }
         if (kept) {
             const EventLog& log = *kept->log();
-            const EventLog::Sequence seen = MintedId::parse(id)->sequence;
             const EventLog::Sequence cursor = options_.gap == GapPolicy::oldest ? log.first() - 1 : log.last();
             Entry entry{std::move(kept), cursor};
-            entry.continuity = gap_header(id, cursor > seen ? std::to_string(cursor - seen) : "unknown");
+            entry.resume = ClientResume::gap;
+            entry.continuity = gap_header(id, cursor > seen->sequence ? std::to_string(cursor - seen->sequence) : "unknown");
             const bool reusable = co_await serve(exchange, std::move(entry));
             co_return reusable;
         }
@@ -248,6 +241,7 @@ private:
         } else if (resume.id) {
             journey.head.fields.set("Last-Event-ID", *resume.id);
         }
+        exchange.outcome.upstream = options_.upstream.origin();
         journey.origin.headers = journey.head.fields;
         journey.origin.headers.erase("Host");  // that of whichever upstream is asked
         if (gone) {
@@ -267,13 +261,15 @@ private:
         for (;;) {
             metrics_.upstream_requests.add();
             const auto aim = [&journey](const Url& server) { journey.aim(server); };
-            auto opened = co_await access_.reach(aim, fresh);
+            Phase phase{};
+            auto opened = co_await access_.reach(aim, fresh, phase);
             std::error_code error = opened.error();
             const std::string_view later;  // the body follows beside the wait for the answer
             if (opened) error = co_await access_.client().write_request(*opened->connection, journey.head, later);
             const bool stale = opened && error && !fresh && access_.client().was_stale(*opened, error);
             if (error && !stale) {
-                const bool reusable = co_await unreachable(exchange, std::move(journey), error);
+                if (opened) phase = Phase::write;
+                const bool reusable = co_await unreachable(exchange, std::move(journey), error, phase);
                 co_return reusable;
             }
             if (!stale) {
@@ -293,7 +289,7 @@ private:
             co_await forwarder_.end_upload(exchange, *upload);
             if (upload->client_gone || upload->result.read_error) co_return false;
             if (access_.client().was_stale(opened, response.error())) co_return std::nullopt;
-            const bool reusable = co_await unreachable(exchange, std::move(journey), response.error());
+            const bool reusable = co_await unreachable(exchange, std::move(journey), response.error(), Phase::response);
             co_return reusable;
         }
         Response message{std::move(*response), journey.origin.url, std::move(opened.connection), true};
@@ -312,8 +308,8 @@ private:
 
     // A client that comes back must not be told of a failing upstream: for an EventSource any other status than 200 is the
     // end for good. So it gets its stream now, and events once the upstream is back.
-    Awaitable<bool> unreachable(Exchange& exchange, Journey journey, std::error_code error) {
-        metrics_.upstream_failures.add();
+    Awaitable<bool> unreachable(Exchange& exchange, Journey journey, std::error_code error, Phase phase) {
+        metrics_.upstream_failed(phase);
         if (journey.returning && error != Error::invalid_head) {
             std::optional<Response> none;
             const bool reusable = co_await open_stream(exchange, std::move(journey), std::move(none));
@@ -397,6 +393,7 @@ private:
         std::string continuity = std::move(journey.continuity);
         const bool detached = journey.origin.method != "GET" && journey.post == PostStreams::detach;
         Entry entry{make_stream(std::move(journey), std::move(first)), 0};
+        if (!continuity.empty()) entry.resume = ClientResume::gap;
         entry.continuity = std::move(continuity);
         entry.opener = true;
         if (detached) MintedId{entry.stream->epoch(), 0}.append_to(entry.stream_id);
@@ -432,10 +429,10 @@ private:
 
     asio::any_io_executor executor_;
     ReverseProxyOptions options_;
+    GatewayMetrics metrics_;
     BasicUpstreamAccess<Traits> access_;
     BasicHttpForwarder<Traits> forwarder_;
     InterceptorChain interceptors_;
-    GatewayMetrics metrics_;
     BasicStreamDirectory<Traits> directory_;
     Watchdog<Traits> ticker_;
     bool draining_ = false;

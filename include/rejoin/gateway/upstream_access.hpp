@@ -10,6 +10,7 @@
 
 #include <rejoin/client/detail/server_list.hpp>
 #include <rejoin/client/sse_http_client.hpp>
+#include <rejoin/gateway/metrics.hpp>
 #include <rejoin/gateway/reverse_proxy_options.hpp>
 #include <rejoin/resume/circuit_breakers.hpp>
 
@@ -24,8 +25,10 @@ public:
     using Client = BasicSseHttpClient<Traits>;
     using Opened = typename Client::Opened;
 
-    BasicUpstreamAccess(const asio::any_io_executor& executor, const ReverseProxyOptions& options)
-        : client_{options.client, BasicSseConnectionManager<Traits>::create(executor, pool_options(options))},
+    /// `metrics` must outlive this object.
+    BasicUpstreamAccess(const asio::any_io_executor& executor, const ReverseProxyOptions& options, GatewayMetrics& metrics)
+        : metrics_{metrics},
+          client_{options.client, BasicSseConnectionManager<Traits>::create(executor, pool_options(options))},
           servers_{options.upstream, options.alternatives, options.cool_down},
           breakers_{std::make_shared<CircuitBreakers>(options.breaker)},
           count_{options.alternatives.size() + 1} {
@@ -40,12 +43,13 @@ public:
     /// A connection to the first upstream in order that can be had; one that can't be connected to has seen nothing of the
     /// request, so the next is asked. `aim` is told of each before it is tried. `fresh`: not a used connection.
     /// Errors: the last upstream's, or `circuit_open` where its breaker lets nothing through.
-    Awaitable<Result<Opened>> reach(std::function<void(const Url&)> aim, bool fresh) {
+    /// `phase`: how far the last attempt came; must live until completion.
+    Awaitable<Result<Opened>> reach(std::function<void(const Url&)> aim, bool fresh, Phase& phase) {
         for (std::size_t left = count_;; --left) {
             const Url server = servers_.pick(Traits::Clock::now());
             aim(server);
             const auto breaker = breakers_->of(server.origin());
-            Phase phase{};
+            phase = Phase::prepare;
             Result<Opened> opened = std::error_code{Error::circuit_open};
             if (breaker->allow(Traits::Clock::now())) {
                 opened = co_await client_.open(server, phase, fresh);
@@ -61,9 +65,13 @@ public:
     }
 
 private:
-    static void tell(CircuitBreaker& breaker, bool reached) {
-        if (reached) breaker.success(Traits::Clock::now());
-        else breaker.failure(Traits::Clock::now());
+    void tell(CircuitBreaker& breaker, bool reached) {
+        const TimePoint now = Traits::Clock::now();
+        const CircuitBreaker::State before = breaker.state(now);
+        if (reached) breaker.success(now);
+        else breaker.failure(now);
+        const CircuitBreaker::State after = breaker.state(now);
+        if (after != before) metrics_.breaker(after).add();
     }
 
     static SseConnectionManagerOptions pool_options(const ReverseProxyOptions& options) {
@@ -75,6 +83,7 @@ private:
         return pool;
     }
 
+    GatewayMetrics& metrics_;
     Client client_;
     detail::ServerList servers_;
     std::shared_ptr<CircuitBreakers> breakers_;

@@ -1,0 +1,93 @@
+#ifndef REJOIN_EXAMPLES_ROUTE_OPTIONS_HPP
+#define REJOIN_EXAMPLES_ROUTE_OPTIONS_HPP
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <rejoin/gateway/reverse_proxy_options.hpp>
+
+#include "route_config.hpp"
+
+namespace examples {
+
+namespace route_options_detail {
+
+template <class To, class From>
+void set(To& to, const std::optional<From>& from) {
+    if (from) to = *from;
+}
+
+inline void set(std::chrono::milliseconds& to, const std::optional<Duration>& from) {
+    if (from) to = std::chrono::ceil<std::chrono::milliseconds>(*from);
+}
+
+}  // namespace route_options_detail
+
+/// What a route asks for that this program can't do; empty when there is nothing.
+inline std::string unsupported(const RouteConfig& route) {
+    if (route.ids == RouteIds::sealed) return "ids = 'sealed'";
+    if (route.principal && !route.principal->cookies.empty()) return "principal.cookies";
+    return {};
+}
+
+/// A route's options: what the configuration says, over `base`.
+inline rejoin::ReverseProxyOptions options_of(const RouteConfig& route, rejoin::ReverseProxyOptions base) {
+    using route_options_detail::set;
+    rejoin::ReverseProxyOptions options = std::move(base);
+    options.upstream = route.upstreams.front();
+    options.alternatives.assign(route.upstreams.begin() + 1, route.upstreams.end());
+    set(options.cool_down, route.cool_down);
+
+    if (route.ids) options.stream.ids = *route.ids == RouteIds::minted ? rejoin::IdMode::minted : rejoin::IdMode::passthrough;
+    if (route.principal) options.principal = route.principal->headers;
+    if (route.sharing) {
+        switch (*route.sharing) {
+        case RouteSharing::own: options.sharing = rejoin::Sharing::own; break;
+        case RouteSharing::exclusive: options.sharing = rejoin::Sharing::exclusive; break;
+        case RouteSharing::shared: options.sharing = rejoin::Sharing::shared; break;
+        }
+    }
+    if (route.gap) {
+        switch (*route.gap) {
+        case RouteGap::continue_live: options.gap = rejoin::GapPolicy::continue_live; break;
+        case RouteGap::oldest: options.gap = rejoin::GapPolicy::oldest; break;
+        case RouteGap::gone: options.gap = rejoin::GapPolicy::gone; break;
+        }
+    }
+    if (route.post) {
+        switch (*route.post) {
+        case RoutePost::none: options.post = rejoin::PostStreams::resume; break;
+        case RoutePost::mcp: options.post = rejoin::PostStreams::mcp; break;
+        case RoutePost::llm: options.post = route.detach.value_or(false) ? rejoin::PostStreams::detach : rejoin::PostStreams::cut; break;
+        }
+    }
+    set(options.post_linger, route.post_linger);
+    set(options.stream.gap_event, route.gap_event);
+
+    set(options.reconnection.backoff.base, route.backoff_base);
+    set(options.reconnection.backoff.cap, route.backoff_cap);
+    set(options.reconnection.max_outage, route.max_outage);
+    set(options.client.connect.connect_timeout, route.connect_timeout);
+    set(options.client.response_timeout, route.response_timeout);
+    set(options.health.idle, route.idle_timeout);
+    set(options.limits.line, route.max_line);
+    set(options.limits.event, route.max_event);
+
+    set(options.writer.heartbeat, route.heartbeat);
+    set(options.writer.write_deadline, route.write_deadline);
+    if (route.retry) options.retry = std::chrono::ceil<std::chrono::milliseconds>(*route.retry);
+
+    set(options.stream.log.events, route.log_events);
+    set(options.stream.log.bytes, route.log_bytes);
+    set(options.stream.log.age, route.log_age);
+    set(options.directory.linger, route.linger);
+    set(options.directory.bytes, route.log_bytes_total);
+    set(options.directory.streams, route.max_streams);
+    return options;
+}
+
+}  // namespace examples
+
+#endif
