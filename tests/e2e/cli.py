@@ -144,7 +144,7 @@ def follow_post_is_not_repeated(bench):
     cutting = bench.proxy(server.address, "--backoff-base", "10ms", "--post", "cut")
     resuming = bench.proxy(server.address, "--backoff-base", "10ms")
     for address, code, events in ((server.address, 3, 10), (cutting.address, 3, 10), (resuming.address, 0, 50)):
-        result = call("rejoin-follow", "--method", "POST", "--body", "pay", "--backoff-base", "10ms", address + "/pay")
+        result = call("rejoin-follow", "--method", "POST", "--body", "pay", "--backoff-base", "10ms", "--max-events", "50", address + "/pay")
         equal(result.returncode, code, "exit code for a POST stream that was cut")
         equal(len(result.stdout.splitlines()), events, "events")
     server.stop()
