@@ -82,6 +82,9 @@ inline rejoin::ReverseProxyOptions options_of(const RouteConfig& route, rejoin::
     set(options.stream.log.events, route.log_events);
     set(options.stream.log.bytes, route.log_bytes);
     set(options.stream.log.age, route.log_age);
+    set(options.detached_log.events, route.log_events);
+    set(options.detached_log.bytes, route.log_bytes);
+    set(options.detached_log.age, route.log_age);
     set(options.directory.linger, route.linger);
     set(options.directory.bytes, route.log_bytes_total);
     set(options.directory.streams, route.max_streams);

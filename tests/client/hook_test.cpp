@@ -178,5 +178,33 @@ TEST_CASE("C45: a POST refused with 401 was not carried out, and goes out again 
     CHECK(world.server.requests().back().body == "question");
 }
 
+TEST_CASE("C46: a request that the hook made a POST is treated as one") {
+    World world;
+    world.options.before_attempt = [](UpcomingAttempt& upcoming) -> Awaitable<std::error_code> {
+        upcoming.request.method = "POST";
+        co_return std::error_code{};
+    };
+    world.server.then(Reaction::stream().event("a", "1").truncate()).otherwise(Reaction::stream().event("again").stall());
+    const auto stream = world.open();
+    CHECK(world.story(*stream).back() == "finished: request was cut and must not be sent again");
+    CHECK(world.server.requests().size() == 1);
+}
+
+TEST_CASE("a hook's failure is its own, also when it speaks of a circuit breaker, and says nothing about the server") {
+    World world;
+    CircuitBreakerOptions breaker;
+    breaker.failures = 1;
+    const bool with_breakers = GENERATE(false, true);
+    if (with_breakers) world.options.breakers = std::make_shared<CircuitBreakers>(breaker);
+    world.options.before_attempt = [](UpcomingAttempt& upcoming) -> Awaitable<std::error_code> {
+        if (upcoming.attempts < 3) co_return Error::circuit_open;
+        co_return std::error_code{};
+    };
+    world.server.otherwise(Reaction::stream().event("a").stall());
+    const auto stream = world.open();
+    CHECK(world.story(*stream, 5) == Lines{"waiting 100ms: circuit breaker is open", "waiting 200ms: circuit breaker is open",
+                                           "waiting 400ms: circuit breaker is open", "opened", "event a"});
+}
+
 }  // namespace
 }  // namespace rejoin::testing

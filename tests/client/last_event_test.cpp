@@ -189,5 +189,13 @@ TEST_CASE("followed for ever: nothing a server says ends it") {
     CHECK(world.events(*stream, 2) == Lines{"a", "b"});
 }
 
+TEST_CASE("C46: a POST that a redirect says was carried out is not sent again for what became of its result") {
+    World world;
+    world.server.then(Reaction::redirect(303, "/result")).then(Reaction::respond(503)).otherwise(Reaction::stream().event("again").stall());
+    const auto stream = world.open(world.request("/pay", "POST"));
+    CHECK(world.story(*stream).back() == "finished: request was cut and must not be sent again");
+    CHECK(world.server.requests().size() == 2);
+}
+
 }  // namespace
 }  // namespace rejoin::testing

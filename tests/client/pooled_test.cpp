@@ -1,4 +1,6 @@
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "client/support.hpp"
 
@@ -138,6 +140,35 @@ TEST_CASE("a content coding that was not asked for is an error for regular bodie
     REQUIRE(body.wait());
     CHECK_FALSE(body.value());
     CHECK(task.value()->body_so_far() == "zzz");
+}
+
+// Fails behind its first piece.
+class Failing final : public BodySource {
+public:
+    std::optional<std::uint64_t> size() const override { return std::nullopt; }
+    bool rewind() override { return true; }
+    Awaitable<Result<std::string_view>> next() override {
+        if (std::exchange(begun_, true)) co_return std::error_code{asio::error::eof};
+        co_return std::string_view{"piece"};
+    }
+
+private:
+    bool begun_ = false;
+};
+
+TEST_CASE("a connection with an unfinished request on it never goes back, used before or not") {
+    PooledWorld world;
+    world.server.otherwise(Reaction::respond(200, "x"));
+    CHECK(world.ask() == "200 x");
+    HttpRequest request = world.request("/", "PUT");
+    request.source = std::make_shared<Failing>();
+    World::Client client{world.options.client, world.pool};
+    Task<PooledWorld::Answer> task{world.io, client.send(std::move(request))};
+    REQUIRE(task.wait());
+    CHECK(task.value().error() == asio::error::eof);
+    CHECK(world.pool->idle() == 0);
+    CHECK(world.ask() == "200 x");
+    CHECK(world.server.connections() == 2);
 }
 
 }  // namespace

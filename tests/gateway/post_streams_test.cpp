@@ -238,3 +238,67 @@ TEST_CASE("exclusive: the newest connection takes the stream over") {
     CHECK(count(again.body, "data: a") == 0);
     CHECK(run_until(world.io, [&] { return superseded; }));
 }
+
+TEST_CASE("what answers anything but GET is never asked for again, idempotent or not") {
+    World world{GENERATE(PostStreams::cut, PostStreams::resume)};
+    world.upstream.then(Reaction::stream().event("a").clean()).otherwise(Reaction::stream().event("again").stall());
+    Proxy& proxy = world.start();
+    const Fetched got = whole(world.io, proxy.url("/doc"), "PUT /doc HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab");
+    CHECK_FALSE(got.end);
+    CHECK(world.methods() == std::vector<std::string>{"PUT"});
+    CHECK(world.upstream.requests().front().body == "ab");
+}
+
+TEST_CASE("a GET's body is not announced again when its stream is resumed") {
+    World world{PostStreams::resume};
+    world.upstream.then(Reaction::stream().event("a", "1").truncate()).then(Reaction::stream().event("b", "2").stall());
+    Proxy& proxy = world.start();
+    fetched(world.io, proxy.url("/s"), "GET /s HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab", "data: b");
+    REQUIRE(world.upstream.requests().size() == 2);
+    CHECK_FALSE(world.upstream.requests().back().head.fields.contains("Content-Length"));
+}
+
+TEST_CASE("the unread body of a request that got a stream is never taken for a request") {
+    World world{PostStreams::resume};
+    world.upstream.then(Reaction::stream().event("a", "1").event("b", "2").clean()).then(Reaction::respond(204));
+    Proxy& proxy = world.start();
+    whole(world.io, proxy.url("/s"), get("/s"));
+    const std::size_t asked = world.upstream.requests().size();
+    const std::string inner = "GET /admin HTTP/1.1\r\nHost: x\r\n\r\n";
+    const Fetched got = whole(world.io, proxy.url("/s"), "GET /s HTTP/1.1\r\nHost: x\r\nLast-Event-ID: 1\r\nContent-Length: " +
+                                                           std::to_string(inner.size()) + "\r\n\r\n" + inner);
+    CHECK(count(got.body, "data: b") == 1);
+    CHECK(field(got, "Connection") == "close");
+    testing::run_until_idle(world.io);
+    CHECK(world.upstream.requests().size() == asked);
+}
+
+TEST_CASE("mcp: clients without a session are not one another's") {
+    World world{PostStreams::mcp};
+    world.upstream.then(Reaction::stream().event("one", "1").stall()).then(Reaction::stream().event("two", "2").stall());
+    Proxy& proxy = world.start();
+    bool ended = false;
+    const auto first = [&]() -> Awaitable<> {
+        const auto got = co_await fetch_all(proxy.url("/sse"), get("/sse"));
+        ended = got.has_value();
+    };
+    spawn(world.io.get_executor(), first());
+    REQUIRE(run_until(world.io, [&] { return proxy.manager.metrics().events.value() == 1; }));
+    const Fetched second = fetched(world.io, proxy.url("/sse"), get("/sse"), "data: two");
+    CHECK(count(second.body, "data: one") == 0);
+    CHECK_FALSE(ended);
+}
+
+TEST_CASE("a target that climbs out of the upstream's path is refused") {
+    World world{PostStreams::resume};
+    Proxy& proxy = world.start();
+    for (const char* target : {"/..", "/a/../b", "/%2e%2E/x", "/.%2e/x?y"}) {
+        CAPTURE(target);
+        CHECK(whole(world.io, proxy.url("/"), get(target, "Connection: close\r\n")).head.status == 400);
+    }
+    world.upstream.otherwise(Reaction::respond(200));
+    for (const char* target : {"/...", "/a..b", "/x?../", "/.x", "/."}) {
+        CAPTURE(target);
+        CHECK(whole(world.io, proxy.url("/"), get(target, "Connection: close\r\n")).head.status == 200);
+    }
+}

@@ -64,12 +64,14 @@ public:
         if (has_content_coding() && !coding_asked_ && connection_->parser().framing() != HttpFraming::none) {
             co_return Error::bad_content_encoding;
         }
+        if (too_large_) co_return Error::body_too_large;
         std::string_view piece;
         for (;;) {
             while (connection_->next_body(piece)) {
-                const std::size_t room = limit - body_.size();
+                const std::size_t room = limit > body_.size() ? limit - body_.size() : 0;
                 body_.append(piece.substr(0, room));
-                if (piece.size() > room) co_return Error::body_too_large;
+                too_large_ = piece.size() > room;  // and the rest is gone
+                if (too_large_) co_return Error::body_too_large;
             }
             if (connection_->body_ended()) {
                 const std::error_code error = connection_->body_error();
@@ -101,6 +103,7 @@ private:
     std::optional<Url> lasting_url_;
     std::string body_;
     bool coding_asked_;
+    bool too_large_ = false;
 };
 
 using MessageResponse = BasicMessageResponse<>;

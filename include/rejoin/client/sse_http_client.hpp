@@ -10,6 +10,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <rejoin/client/http_request.hpp>
 #include <rejoin/client/message_response.hpp>
@@ -30,12 +31,17 @@ struct SseHttpClientOptions {
     HttpLimits limits;
     /// Redirects followed in one `send()`; zero = none are followed.
     unsigned max_redirects = 10;
+    /// Headers that stay behind when a redirect leads to another origin.
+    std::vector<std::string> credentials = {"Authorization", "Cookie",         "Proxy-Authorization", "X-Api-Key",
+                                            "Api-Key",       "X-Goog-Api-Key", "X-Auth-Token",        "Mcp-Session-Id"};
 };
 
 /// How far a `send()` has come: what decides whether the request may be sent again.
 struct SendProgress {
     /// Bytes of the request may have reached the server whose answer is awaited.
     bool sent = false;
+    /// A redirect said that a request which is not idempotent was carried out (303, or 301 and 302 to a POST).
+    bool carried_out = false;
     Phase phase = Phase::resolve;
 };
 
@@ -44,7 +50,7 @@ struct SendProgress {
 /// could not be told from one that was cut.
 ///
 /// Redirects (301 302 303 307 308) are followed as RFC 9110 15.4 says: 303, and 301/302 for POST, become GET without the
-/// body; Authorization, Cookie and Proxy-Authorization stay behind when the origin changes; https to http is refused.
+/// body; the options' `credentials` stay behind when the origin changes; https to http is refused.
 /// Thread safety: distinct objects safe; one object only from its strand. Several `send()` may be under way at once.
 template <class Traits = DefaultTraits>
 class BasicSseHttpClient {
@@ -84,8 +90,10 @@ public:
             }
             progress.phase = Phase::response;
             if (redirects == options_.max_redirects) co_return Error::too_many_redirects;
+            const std::string method = request.method;
             const std::error_code error = follow(request, response->head());
             if (error) co_return error;
+            if (request.method != method && !is_idempotent(method)) progress.carried_out = true;
             take_body_at_hand(*response);
             lasting = lasting && (status == 301 || status == 308);
             if (lasting) lasting_url = request.url;
@@ -173,8 +181,10 @@ private:
         progress.phase = Phase::write;
         progress.sent = true;
         std::error_code error;
-        if (request.source) error = co_await write_pieces(*connection, head, *request.source);
-        else error = co_await write_request(*connection, head, request.body);
+        std::error_code source_error;
+        if (request.source) error = co_await write_pieces(*connection, head, *request.source, source_error);
+        if (source_error) co_return source_error;
+        if (!request.source) error = co_await write_request(*connection, head, request.body);
         // A server may refuse what it has not read whole, and says why before it closes (RFC 9112 9.5).
         if (error && !is_cut(error)) co_return error;
         progress.phase = Phase::response;
@@ -187,7 +197,8 @@ private:
         co_return std::move(message);
     }
 
-    Awaitable<std::error_code> write_pieces(Connection& connection, const RequestHead& head, BodySource& source) {
+    // `source_error`: what is wrong with the source, and not with the connection.
+    Awaitable<std::error_code> write_pieces(Connection& connection, const RequestHead& head, BodySource& source, std::error_code& source_error) {
         std::string bytes;
         const std::error_code malformed = write_head(bytes, head);
         if (malformed) co_return malformed;
@@ -195,12 +206,14 @@ private:
         std::uint64_t left = source.size().value_or(0);
         for (bool more = true; more;) {
             auto piece = co_await source.next();
-            if (!piece) co_return piece.error();
+            if (!piece) source_error = piece.error();
+            if (!piece) co_return source_error;
             more = !piece->empty();
             if (chunked && more) append_chunk(bytes, *piece);
             else if (chunked) bytes += last_chunk;
             else bytes += *piece;
-            if (!chunked && (piece->size() > left || (!more && left > 0))) co_return Error::invalid_option;
+            if (!chunked && (piece->size() > left || (!more && left > 0))) source_error = Error::invalid_option;
+            if (source_error) co_return source_error;
             if (!chunked) left -= piece->size();
             if (bytes.empty()) continue;
             const std::error_code error = co_await connection.write(bytes, options_.write_timeout);
@@ -220,14 +233,15 @@ private:
         return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
     }
 
-    static std::error_code follow(HttpRequest& request, const ResponseHead& response) {
+    std::error_code follow(HttpRequest& request, const ResponseHead& response) const {
         const auto location = response.fields.get("Location");
         if (!location || location->empty()) return Error::bad_redirect;
         auto target = request.url.resolve(*location);
         if (!target) return Error::bad_redirect;
         if (request.url.scheme == "https" && target->scheme == "http") return Error::bad_redirect;
         if (!request.url.same_origin(*target)) {
-            for (const char* name : {"Authorization", "Cookie", "Proxy-Authorization", "Host"}) request.headers.erase(name);
+            for (const std::string& name : options_.credentials) request.headers.erase(name);
+            request.headers.erase("Host");
         }
         const int status = response.status;
         const bool to_get = (status == 303 && request.method != "HEAD") ||

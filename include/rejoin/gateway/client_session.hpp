@@ -75,7 +75,7 @@ Awaitable<bool> serve_client(BasicHttpExchange<Traits>& exchange, BasicClientEnt
     ResponseHead head = stream_response(entry.stream->upstream_head(), chunked, entry.opener);
     if (!entry.continuity.empty()) head.fields.set("SSE-Resume", entry.continuity);
     if (!entry.stream_id.empty()) head.fields.set("SSE-Stream-Id", entry.stream_id);
-    const bool keep = chunked && exchange.connection->parser().keep_alive();
+    const bool keep = chunked && exchange.connection->parser().keep_alive() && exchange.body_was_read();
     if (!keep) head.fields.set("Connection", "close");
     std::string bytes;
     if (write_head(bytes, head)) {

@@ -39,6 +39,25 @@ inline Result<std::string> origin_form(std::string_view target) {
     return std::move(url->target);
 }
 
+/// Whether a target's path has a segment `..` in any spelling: behind an upstream's own path it would lead out of that.
+inline bool climbs(std::string_view target) {
+    std::string_view path = target.substr(0, target.find('?'));
+    while (!path.empty()) {
+        const std::size_t slash = path.find('/');
+        std::string_view segment = path.substr(0, slash);
+        path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
+        int dots = 0;
+        while (!segment.empty()) {
+            const bool encoded = segment.size() >= 3 && detail::iequals(segment.substr(0, 3), "%2e");
+            if (!encoded && segment.front() != '.') break;
+            segment.remove_prefix(encoded ? 3 : 1);
+            ++dots;
+        }
+        if (dots == 2 && segment.empty()) return true;
+    }
+    return false;
+}
+
 /// The upstream's target for the client's: the upstream URL's path is put before it.
 inline std::string upstream_target(const Url& upstream, std::string_view target) {
     std::string_view base = upstream.target;

@@ -79,7 +79,8 @@ struct BasicHttpExchange {
         co_return !error && reusable;
     }
 
-private:
+    /// The request's body was read whole. Only then may the connection take another request: what is unread of it would be
+    /// taken for one.
     bool body_was_read() const {
         std::string_view piece;
         const bool more = connection->next_body(piece);

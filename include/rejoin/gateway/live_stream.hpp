@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <random>
@@ -147,7 +148,16 @@ private:
     }
 
     // The parameter keeps the stream alive while it runs.
-    Awaitable<> run(std::shared_ptr<BasicLiveStream> /*self*/) {
+    Awaitable<> run(std::shared_ptr<BasicLiveStream> self) {
+        try {
+            co_await read(self);
+        } catch (const std::exception&) {
+            upstream_->close();  // an interceptor threw: nobody can say what the event was to be
+        }
+        end();
+    }
+
+    Awaitable<> read(std::shared_ptr<BasicLiveStream> /*self*/) {
         StreamItem item;
         for (bool more = true; more;) {
             more = co_await upstream_->wait();
@@ -161,7 +171,6 @@ private:
             publish();
             if (must_wait()) co_await wait_for_space();
         }
-        end();
     }
 
     Awaitable<> wait_for_space() {

@@ -62,7 +62,11 @@ inline std::chrono::milliseconds mcp_delay(const DelayRequest& request) {
 
 /// Sets up the upstream side of a stream that answers a request with side effects.
 inline void set_post_stream(ReconnectingStreamOptions& options, PostStreams mode) {
-    options.reconnection.policy = resilient_retry_policy();
+    // Also of a PUT or a DELETE: idempotent or not, its body is gone.
+    options.reconnection.policy = [decide = resilient_retry_policy()](Attempt attempt) {
+        attempt.idempotent = false;
+        return decide(attempt);
+    };
     options.resume_by_get = mode != PostStreams::cut;
     if (mode != PostStreams::mcp) return;
     options.answer = [](const SseEventView& event) { return has_json_rpc_response(event.data); };

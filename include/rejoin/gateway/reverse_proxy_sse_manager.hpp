@@ -14,6 +14,7 @@
 
 #include <rejoin/gateway/client_session.hpp>
 #include <rejoin/gateway/detail/journey.hpp>
+#include <rejoin/gateway/detail/stream_setup.hpp>
 #include <rejoin/gateway/forwarding.hpp>
 #include <rejoin/gateway/http_forwarder.hpp>
 #include <rejoin/gateway/http_server.hpp>
@@ -42,6 +43,9 @@ public:
           directory_{options_.directory},
           ticker_{executor, [this](TimePoint now) { return tick(now); }} {
         options_.stream.forward_retry = options_.stream.forward_retry && !options_.retry;
+        const auto is_session = [](const std::string& name) { return detail::iequals(name, "Mcp-Session-Id"); };
+        const bool by_session = std::any_of(options_.principal.begin(), options_.principal.end(), is_session);
+        if (options_.post == PostStreams::mcp && !by_session) options_.principal.push_back("Mcp-Session-Id");
         if (options_.directory.streams == 0) throw std::system_error{Error::invalid_option};
         const EventLog checked{options_.stream.log};
         if (options_.stream.gap_event.find_first_of("\r\n") != std::string::npos) throw std::system_error{Error::invalid_option};
@@ -80,11 +84,15 @@ public:
             co_return reusable;
         }
         exchange.request.target = std::move(*target);
+        if (climbs(exchange.request.target)) {
+            const bool reusable = co_await exchange.respond(400, "bad request target");
+            co_return reusable;
+        }
         const ResumeRequest resume{exchange.request};
         // Whatever a stream answered, a client comes back to it by GET.
         const StreamIdentity identity{exchange.request, "GET", resume.target, options_.principal};
         if (exchange.request.method == "GET") {
-            auto known = lookup(identity, resume);
+            auto known = lookup(exchange.request, identity, resume);
             if (known) {
                 const bool reusable = co_await continue_stream(exchange, resume, std::move(*known));
                 metrics_.responded(exchange.outcome.status);
@@ -104,8 +112,8 @@ public:
     Awaitable<> drain(Duration window) {
         draining_ = true;
         std::vector<std::shared_ptr<typename Stream::Writer>> writers;
-        directory_.for_each([&](const Stream& stream, bool resumable) {
-            if (resumable) writers.insert(writers.end(), stream.clients().begin(), stream.clients().end());
+        directory_.for_each([&](const Stream& stream, bool answers_get) {
+            if (answers_get) writers.insert(writers.end(), stream.clients().begin(), stream.clients().end());
         });
         std::minstd_rand random{std::random_device{}()};
         std::shuffle(writers.begin(), writers.end(), random);
@@ -154,8 +162,10 @@ private:
 
     // --- which stream ---
 
-    std::optional<Entry> lookup(const StreamIdentity& identity, const ResumeRequest& resume) const {
-        const bool exclusive = options_.sharing == Sharing::exclusive || options_.post == PostStreams::mcp;
+    std::optional<Entry> lookup(const RequestHead& request, const StreamIdentity& identity, const ResumeRequest& resume) const {
+        // Of MCP's clients only those in a session are one client.
+        const bool in_session = options_.post == PostStreams::mcp && request.fields.contains("Mcp-Session-Id");
+        const bool exclusive = options_.sharing == Sharing::exclusive || in_session;
         if (resume.id) {
             auto found = directory_.find(identity, *resume.id);
             if (!found) return std::nullopt;
@@ -243,6 +253,7 @@ private:
         }
         exchange.outcome.upstream = options_.upstream.origin();
         journey.origin.headers = journey.head.fields;
+        if (request.method == "GET") drop_body(journey.origin);
         journey.origin.headers.erase("Host");  // that of whichever upstream is asked
         if (gone) {
             const auto id = MintedId::parse(*gone);
@@ -293,7 +304,12 @@ private:
             co_return reusable;
         }
         Response message{std::move(*response), journey.origin.url, std::move(opened.connection), true};
-        const bool stream = message.is_event_stream() && exchange.request.method != "HEAD";
+        // What was carried out must not be answered with "come again": where there is no room for a log, it goes without.
+        const bool get = exchange.request.method == "GET";
+        const bool room = get || !(directory_.full() || draining_);
+        const bool stream = message.is_event_stream() && exchange.request.method != "HEAD" && room;
+        const bool whole = upload->done && upload->result;
+        if (!whole && stream) message.connection().forbid_reuse();
         if (!stream && !(journey.returning && is_passing(message.status()))) {
             const bool reusable = co_await forwarder_.relay(exchange, std::move(message), *upload, !draining_);
             co_return reusable;
@@ -332,46 +348,14 @@ private:
 
     // --- streams ---
 
-    ReconnectingStreamOptions stream_options(const Journey& journey) const {
-        ReconnectingStreamOptions options;
-        options.client = options_.client;
-        options.parser.limits = options_.limits;
-        options.parser.utf8 = Utf8Mode::pass;
-        options.tracker = options_.tracker;
-        options.health = options_.health;
-        options.reconnection = options_.reconnection;
-        options.error_body = 0;
-        options.breakers = access_.breakers();
-        options.cool_down = options_.cool_down;
-        for (const Url& server : options_.alternatives) {
-            Url& other = options.alternatives.emplace_back(server);
-            other.target = upstream_target(server, journey.resume_target);
-        }
-        if (journey.origin.method != "GET") set_post_stream(options, journey.post);
-        else if (!options.reconnection.policy) options.reconnection.policy = resilient_retry_policy();
-        return options;
-    }
-
-    LiveStreamOptions live_options(const Journey& journey) const {
-        LiveStreamOptions options = options_.stream;
-        if (journey.origin.method == "GET") return options;
-        options.lingers = keeps_for_return(journey.post);
-        options.farewell = journey.farewell;
-        if (journey.post == PostStreams::detach) {
-            options.ids = IdMode::minted;
-            options.log = options_.detached_log;
-            options.backpressure = false;
-        }
-        return options;
-    }
-
     StreamPtr make_stream(Journey journey, std::optional<Response> first) {
         typename BasicStreamDirectory<Traits>::Keeping keeping;
         keeping.joinable = journey.origin.method == "GET";
         keeping.resumable = keeping.joinable || keeps_for_return(journey.post);
         keeping.linger = keeping.joinable ? directory_.linger() : options_.post_linger;
-        LiveStreamOptions live = live_options(journey);
-        ReconnectingStreamOptions reading = stream_options(journey);
+        LiveStreamOptions live = detail::live_stream_options(options_, journey);
+        ReconnectingStreamOptions reading = detail::upstream_options(options_, journey);
+        reading.breakers = access_.breakers();
         std::string method = journey.origin.method;
         std::string target = journey.origin.url.target;
         auto upstream = std::make_unique<Upstream>(executor_, std::move(journey.origin), std::move(reading));

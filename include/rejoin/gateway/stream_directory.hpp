@@ -63,7 +63,11 @@ public:
     /// Ends and forgets all streams of `identity`.
     void erase(const StreamIdentity& identity) {
         const auto [begin, end] = streams_.equal_range(identity.text());
-        for (auto entry = begin; entry != end; ++entry) entry->second.stream->stop();
+        for (auto entry = begin; entry != end; ++entry) {
+            Stream& stream = *entry->second.stream;
+            stream.stop();
+            for (const auto& client : stream.clients()) client->stop();  // nobody looks after their deadlines any more
+        }
         streams_.erase(begin, end);
     }
 
@@ -116,9 +120,10 @@ public:
             }
         }
         while (options_.bytes > 0 && bytes > options_.bytes) {
-            EventLog& log = largest();
+            EventLog* const found = largest();
+            if (found == nullptr) break;
+            EventLog& log = *found;
             const std::size_t before = log.bytes();
-            if (before == 0) break;
             // By an eighth at a time, so that one stream is not emptied for the sake of all.
             while (log.size() > 0 && log.bytes() > before - before / 8) log.evict_oldest();
             bytes -= before - log.bytes();
@@ -127,7 +132,7 @@ public:
 
     template <class F>
     void for_each(F visit) const {
-        for (const auto& [identity, entry] : streams_) visit(*entry.stream, entry.keeping.resumable);
+        for (const auto& [identity, entry] : streams_) visit(*entry.stream, entry.keeping.joinable);
     }
 
 private:
@@ -149,11 +154,13 @@ private:
         return now - entry.stream->idle_since() >= kept;
     }
 
-    EventLog& largest() {
+    // The one that gives way first; null when all are empty.
+    EventLog* largest() {
         EventLog* best = nullptr;
         bool best_idle = false;
         for (auto& [identity, entry] : streams_) {
             EventLog& log = *entry.stream->log();
+            if (log.bytes() == 0) continue;
             const bool idle = entry.stream->clients().empty();
             if (!best || (idle && !best_idle) || (idle == best_idle && log.bytes() > best->bytes())) {
                 if (best && best_idle && !idle) continue;
@@ -161,7 +168,7 @@ private:
                 best_idle = idle;
             }
         }
-        return *best;
+        return best;
     }
 
     StreamDirectoryOptions options_;

@@ -8,11 +8,11 @@
 #include <utility>
 #include <vector>
 
-#include <rejoin/client/detail/server_list.hpp>
 #include <rejoin/client/sse_http_client.hpp>
 #include <rejoin/gateway/metrics.hpp>
 #include <rejoin/gateway/reverse_proxy_options.hpp>
 #include <rejoin/resume/circuit_breakers.hpp>
+#include <rejoin/resume/failover.hpp>
 
 namespace rejoin {
 
@@ -29,12 +29,12 @@ public:
     BasicUpstreamAccess(const asio::any_io_executor& executor, const ReverseProxyOptions& options, GatewayMetrics& metrics)
         : metrics_{metrics},
           client_{options.client, BasicSseConnectionManager<Traits>::create(executor, pool_options(options))},
-          servers_{options.upstream, options.alternatives, options.cool_down},
-          breakers_{std::make_shared<CircuitBreakers>(options.breaker)},
-          count_{options.alternatives.size() + 1} {
+          servers_{options.upstream},
+          failover_{options.alternatives.size() + 1, options.cool_down},
+          breakers_{std::make_shared<CircuitBreakers>(options.breaker)} {
+        servers_.insert(servers_.end(), options.alternatives.begin(), options.alternatives.end());
         // Their failures are remembered between requests.
-        held_.push_back(breakers_->of(options.upstream.origin()));
-        for (const Url& other : options.alternatives) held_.push_back(breakers_->of(other.origin()));
+        for (const Url& server : servers_) held_.push_back(breakers_->of(server.origin()));
     }
 
     Client& client() noexcept { return client_; }
@@ -45,10 +45,11 @@ public:
     /// Errors: the last upstream's, or `circuit_open` where its breaker lets nothing through.
     /// `phase`: how far the last attempt came; must live until completion.
     Awaitable<Result<Opened>> reach(std::function<void(const Url&)> aim, bool fresh, Phase& phase) {
-        for (std::size_t left = count_;; --left) {
-            const Url server = servers_.pick(Traits::Clock::now());
+        for (std::size_t left = servers_.size();; --left) {
+            const std::size_t picked = failover_.pick(Traits::Clock::now());
+            const Url& server = servers_[picked];
             aim(server);
-            const auto breaker = breakers_->of(server.origin());
+            const auto& breaker = held_[picked];
             phase = Phase::prepare;
             Result<Opened> opened = std::error_code{Error::circuit_open};
             if (breaker->allow(Traits::Clock::now())) {
@@ -56,11 +57,11 @@ public:
                 tell(*breaker, opened.has_value());
             }
             if (opened) {
-                servers_.succeeded();
+                failover_.succeeded(picked);
                 co_return std::move(opened);
             }
-            servers_.failed(Traits::Clock::now());
-            if (left == 1 || !servers_.elsewhere(Traits::Clock::now())) co_return opened.error();
+            failover_.failed(picked, Traits::Clock::now());
+            if (left == 1) co_return opened.error();
         }
     }
 
@@ -85,10 +86,10 @@ private:
 
     GatewayMetrics& metrics_;
     Client client_;
-    detail::ServerList servers_;
+    std::vector<Url> servers_;
+    Failover failover_;
     std::shared_ptr<CircuitBreakers> breakers_;
     std::vector<std::shared_ptr<CircuitBreaker>> held_;
-    std::size_t count_;
 };
 
 using UpstreamAccess = BasicUpstreamAccess<>;

@@ -137,9 +137,15 @@ public:
 
     /// The exchange is over without an error, all that was to be written is, and another may follow on this connection.
     bool reusable() const noexcept {
-        return ended_ && !body_error_ && parser_.keep_alive() && !eof_ && !unsent_ && input_.empty() && socket_.is_open() &&
+        return !spoiled_ && ended_ && !body_error_ && parser_.keep_alive() && !eof_ && !unsent_ && input_.empty() && socket_.is_open() &&
                !(secure_ && secure_->pending());
     }
+
+    /// Another message may be written from now on: until its answer has been read whole, `reusable()` is false.
+    void begin_exchange() noexcept { ended_ = false; }
+
+    /// A message was begun and will not be written to its end: never `reusable()` again.
+    void forbid_reuse() noexcept { spoiled_ = true; }
 
     /// Waits for bytes and reads them once. Afterwards ask `next_body()` again. A socket error ends the body.
     /// Cancellation: throws `operation_aborted` and leaves the body as it was, so that reading may go on later.
@@ -305,6 +311,7 @@ private:
     bool ended_ = false;
     bool eof_ = false;
     bool cut_ = false;      // the end came without TLS's own
+    bool spoiled_ = false;
     bool unsent_ = false;   // a write is under way or has failed
     unsigned cancels_ = 0;  // so that a cancel() is seen between two waits, too
     unsigned reads_ = 0;

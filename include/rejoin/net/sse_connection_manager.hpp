@@ -201,6 +201,7 @@ private:
             }
             forget(*found);
             found->connection->cancel();
+            found->connection->begin_exchange();
             return lend(std::move(found->connection), std::move(found->place));
         }
     }

@@ -215,6 +215,8 @@ private:
     }
 
     bool is_poisoned(const Attempt& attempt, std::string_view cursor) {
+        // In a row: an end of another kind after some progress begins a new one.
+        if (!lies_in_the_bytes(attempt) && attempt.progressed) poison_count_ = 0;
         if (options_.poison_limit == 0 || !lies_in_the_bytes(attempt)) return false;
         if (poison_count_ > 0 && poison_error_ == attempt.error && poison_cursor_ == cursor) {
             ++poison_count_;

@@ -58,6 +58,8 @@ struct Attempt {
     std::string_view cursor = {};
     /// At least one event of this request has arrived, on this or an earlier attempt.
     bool any_event = false;
+    /// The server has said that it has carried the request out (303), whatever came after.
+    bool carried_out = false;
     /// The request can't be sent again as it is, but be resumed by GET behind its cursor, or is being resumed so already.
     bool resumable_by_get = false;
     /// The stream is known to end with a certain event, and that one has not come: whatever ended it cut it.
@@ -179,7 +181,7 @@ private:
         const std::error_code failure = attempt.error ? attempt.error : make_error_code(Error::end_of_stream);
         const bool not_sent = !attempt.sent || attempt.end == EndReason::connect_failed;
         const bool may_be_lost = not_sent || options_.resend == Resend::unanswered;
-        if (!repeatable(attempt) && (attempt.any_event || !may_be_lost)) return not_again(attempt);
+        if (!repeatable(attempt) && (attempt.any_event || attempt.carried_out || !may_be_lost)) return not_again(attempt);
         return again(attempt, std::chrono::milliseconds{0}, failure);
     }
 
@@ -213,7 +215,7 @@ private:
             std::max(attempt.retry_after.value_or(std::chrono::milliseconds{0}), std::chrono::milliseconds{0});
         const auto at_least = std::min(asked, options_.retry_after_cap);
         // Refused again while it is resumed by GET, it stays a matter of GET.
-        if (!repeatable(attempt) && attempt.any_event) return not_again(attempt, at_least);
+        if (!repeatable(attempt) && (attempt.any_event || attempt.carried_out)) return not_again(attempt, at_least);
         return again(attempt, at_least, failure);
     }
 

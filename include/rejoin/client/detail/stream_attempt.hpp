@@ -75,14 +75,18 @@ public:
     }
 
     bool sent() const noexcept { return progress_.sent; }
+    bool carried_out() const noexcept { return progress_.carried_out; }
+    // Of the request, as the hook left it; empty before that.
+    const std::string& method() const noexcept { return method_; }
+    // The circuit breaker said no.
+    bool refused() const noexcept { return refused_; }
     Phase phase() const noexcept { return progress_.phase; }
 
     // The origin's breaker, once the hook has settled the origin; it waits to be told how the attempt went unless it said no.
     const std::shared_ptr<CircuitBreaker>& breaker() const noexcept { return breaker_; }
 
     void abandon() {
-        const bool refused = result_ && result_->error() == Error::circuit_open;
-        if (breaker_ && !refused) breaker_->release();
+        if (breaker_ && !refused_) breaker_->release();
         done_.notify();
         // On the executor, and owning what is cancelled: some Asio versions defer the signal's second half.
         asio::dispatch(executor_, [self = this->shared_from_this()] { self->cancel_.emit(asio::cancellation_type::terminal); });
@@ -99,11 +103,13 @@ private:
             if (error) co_return error;
         }
         HttpRequest& request = plan.upcoming.request;
+        self->method_ = request.method;
         request.headers.erase("Last-Event-ID");
         if (plan.last_event_id) request.headers.set("Last-Event-ID", *plan.last_event_id);
         if (plan.breakers) {
             self->breaker_ = plan.breakers->of(request.url.origin());
-            if (!self->breaker_->allow(Traits::Clock::now())) co_return Error::circuit_open;
+            self->refused_ = !self->breaker_->allow(Traits::Clock::now());
+            if (self->refused_) co_return Error::circuit_open;
         }
         auto response = co_await client.send(std::move(request), self->progress_);
         if (response && !response->is_event_stream() && response->status() != 204 && plan.error_body > 0) {
@@ -132,6 +138,8 @@ private:
     AsyncEvent done_;
     SendProgress progress_;
     std::shared_ptr<CircuitBreaker> breaker_;
+    std::string method_;
+    bool refused_ = false;
     std::optional<Result<Response>> result_;
 };
 

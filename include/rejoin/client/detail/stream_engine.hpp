@@ -36,6 +36,7 @@ public:
           machine_{options.reconnection},
           intake_{executor, options, machine_},
           wake_{executor},
+          method_{request_.method},
           servers_{request_.url, options.alternatives, options.cool_down},
           breakers_{std::move(options.breakers)},
           hook_{std::move(options.before_attempt)},
@@ -200,10 +201,14 @@ private:
         attempt_.reset();
         phase_ = current->phase();
         auto& result = current->result();
-        if (!result && result.error() == Error::circuit_open) {
+        if (!current->method().empty()) method_ = current->method();
+        carried_out_ = current->carried_out();
+        if (current->refused()) {
             put_off(*current->breaker());
         } else if (!result) {
-            tell(current->breaker(), false);
+            // What went wrong on this side says nothing about the server.
+            if (!is_own(result.error())) tell(current->breaker(), false);
+            else if (current->breaker()) current->breaker()->release();
             fail(*current);
         } else if (result->is_event_stream()) {
             tell(current->breaker(), true);
@@ -266,8 +271,13 @@ private:
         attempt.sent = failed.sent();
         attempt.end = failed.failure();
         attempt.error = failed.result().error();
-        servers_.failed(Traits::Clock::now());
+        if (!is_own(attempt.error)) servers_.failed(Traits::Clock::now());
         end_attempt(attempt);
+    }
+
+    bool is_own(const std::error_code& error) const {
+        return phase_ == Phase::prepare || error == Error::limit_reached || error == Error::invalid_head || error == Error::not_resumable ||
+               error == Error::invalid_option || error == Error::unsupported_scheme;
     }
 
     // A response that is not a stream.
@@ -319,7 +329,9 @@ private:
         const bool heard = response_ && attempt.status != 0;
         if (heard) attempt.headers = ResponseFields{&response_->fields, &find_field};
         attempt.phase = phase_;
-        attempt.idempotent = is_idempotent(request_.method) && !resumed_by_get_;
+        const bool once = resumed_by_get_ || (resume_by_get_ && method_ != "GET");
+        attempt.idempotent = is_idempotent(method_) && !once;
+        attempt.carried_out = carried_out_;
         attempt.has_cursor = tracker().header_value().has_value();
         attempt.cursor = tracker().cursor();
         attempt.any_event = intake_.any_event();
@@ -331,7 +343,7 @@ private:
         act(machine_.on_end(now, machine_.generation(), attempt, tracker().cursor()));
         if (attempt.resumable_by_get && machine_.state() == State::waiting) {
             resumed_by_get_ = true;
-            request_.method = "GET";
+            request_.method = method_ = "GET";
             request_.headers.erase("Accept");  // what a stream's answer may be is settled
             drop_body(request_);
         }
@@ -358,6 +370,7 @@ private:
     ReconnectionMachine machine_;
     StreamIntake<Traits> intake_;
     AsyncEvent wake_;
+    std::string method_;  // of the last attempt
     ServerList servers_;
     std::shared_ptr<CircuitBreakers> breakers_;
     std::shared_ptr<CircuitBreaker> breaker_;
@@ -379,6 +392,7 @@ private:
     bool remember_redirects_;
     bool last_event_seen_ = false;
     bool answered_ = false;
+    bool carried_out_ = false;
     bool resumed_by_get_ = false;  // the stream is still the answer to the first request
     bool sent_cursor_ = false;
     bool ended_complete_ = false;

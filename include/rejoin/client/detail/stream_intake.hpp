@@ -117,11 +117,12 @@ public:
         close();
     }
 
-    // Closes the connection and keeps it, since receive() may be pending.
+    // Gives the connection up for good: next() is not to be called any more. receive() may be pending.
     void close() {
         watchdog_.stop();
         watched_until_ = TimePoint::max();
         if (connection_) connection_->close();
+        connection_.reset();
     }
 
     // Waits for bytes, unless next() has not yet been through with those that are there.
@@ -132,9 +133,10 @@ public:
         health_.resume(begun - now_ < negligible ? now_ : begun);
         watch();
         const HoldClocks hold{*this};
-        co_await connection_->fill();
+        const std::shared_ptr<Connection> connection = connection_;
+        co_await connection->fill();
         drained_ = false;
-        if (connection_->body_ended()) co_return;
+        if (connection->body_ended()) co_return;
         timeout_ = {};  // what has come all the same has come in time
         health_.on_bytes(Traits::Clock::now());
     }

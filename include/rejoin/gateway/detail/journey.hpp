@@ -22,13 +22,15 @@ struct Journey {
     std::vector<std::string> farewell = {};
     PostStreams post = PostStreams::cut;
     bool returning = false;
+    Url server = {};
 
-    // Makes it a request to `server`.
-    void aim(const Url& server) {
-        head.target = upstream_target(server, target);
-        head.fields.set("Host", server.host_header());
-        origin.url = server;
-        origin.url.target = upstream_target(server, resume_target);
+    // Makes it a request to one of the upstreams.
+    void aim(const Url& to) {
+        server = to;
+        head.target = upstream_target(to, target);
+        head.fields.set("Host", to.host_header());
+        origin.url = to;
+        origin.url.target = upstream_target(to, resume_target);
     }
 };
 

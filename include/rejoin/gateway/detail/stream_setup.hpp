@@ -1,0 +1,51 @@
+#ifndef REJOIN_GATEWAY_DETAIL_STREAM_SETUP_HPP
+#define REJOIN_GATEWAY_DETAIL_STREAM_SETUP_HPP
+
+#include <vector>
+
+#include <rejoin/gateway/detail/journey.hpp>
+#include <rejoin/gateway/reverse_proxy_options.hpp>
+
+namespace rejoin::detail {
+
+// How the stream that answers a request is read from its upstream, from there on.
+inline ReconnectingStreamOptions upstream_options(const ReverseProxyOptions& proxy, const Journey& journey) {
+    ReconnectingStreamOptions options;
+    options.client = proxy.client;
+    options.parser.limits = proxy.limits;
+    options.parser.utf8 = Utf8Mode::pass;
+    options.tracker = proxy.tracker;
+    options.health = proxy.health;
+    options.reconnection = proxy.reconnection;
+    options.error_body = 0;
+    options.cool_down = proxy.cool_down;
+    // It prefers the one where it began, then those before it in order.
+    std::vector<Url> servers{proxy.upstream};
+    servers.insert(servers.end(), proxy.alternatives.begin(), proxy.alternatives.end());
+    for (const Url& server : servers) {
+        if (server == journey.server) continue;
+        Url& other = options.alternatives.emplace_back(server);
+        other.target = upstream_target(server, journey.resume_target);
+    }
+    if (journey.origin.method != "GET") set_post_stream(options, journey.post);
+    else if (!options.reconnection.policy) options.reconnection.policy = resilient_retry_policy();
+    return options;
+}
+
+// How it is logged and handed to its clients.
+inline LiveStreamOptions live_stream_options(const ReverseProxyOptions& proxy, const Journey& journey) {
+    LiveStreamOptions options = proxy.stream;
+    if (journey.origin.method == "GET") return options;
+    options.lingers = keeps_for_return(journey.post);
+    options.farewell = journey.farewell;
+    if (journey.post == PostStreams::detach) {
+        options.ids = IdMode::minted;
+        options.log = proxy.detached_log;
+        options.backpressure = false;
+    }
+    return options;
+}
+
+}  // namespace rejoin::detail
+
+#endif
