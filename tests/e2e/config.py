@@ -186,7 +186,7 @@ def routes(bench):
                                 capture_output=True, text=True, timeout=20, check=False)
         return len(result.stdout.splitlines()) if result.returncode == 0 else None
 
-    for path, host, count in (("/a", "h", 1), ("/a/x", "h", 1), ("/a/b", "h", 2), ("/a/x/../%62", "h", 2), ("/a", "x.example.com:1", 3)):
+    for path, host, count in (("/a", "h", 1), ("/a/x", "h", 1), ("/a/b", "h", 2), ("/a/%62", "h", 2), ("/a/x/../%62", "h", None), ("/a", "x.example.com:1", 3)):
         equal(events(path, host), count, f"events at {path} of {host}")
     equal(get(proxy.address + "/ab", "h")[0], 404, "the status where there is no route")
     metrics = get(admin + "/metrics")[2]
