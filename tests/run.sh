@@ -5,7 +5,7 @@
 #
 # Stages (all of them by default, in this order):
 #   release   g++, optimised: unit, integration, lint, packaging and end-to-end tests
-#   asan      g++ with AddressSanitizer: unit and integration tests, every example once
+#   asan      g++ with AddressSanitizer: the layers with coroutines, every example once
 #   clang     clang 19 with AddressSanitizer and UndefinedBehaviorSanitizer, every target without a warning: unit and
 #             integration tests
 #   tsan      clang 19 with ThreadSanitizer: the layers that know threads
