@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -197,9 +198,11 @@ private:
                 static_cast<void>(unused);
                 break;
             }
-            const AccessRecord record{exchange.request, exchange.client_address, Traits::Clock::now()};
+            // The handler changes the head. Where there is no log, nothing is kept of it while a stream lasts.
+            std::optional<AccessRecord> record;
+            if (options_.access_log) record.emplace(exchange.request, exchange.client_address, Traits::Clock::now());
             reuse = co_await handler_(exchange);
-            if (options_.access_log) options_.access_log(record.entry(exchange.outcome, Traits::Clock::now()));
+            if (record) options_.access_log(record->entry(exchange.outcome, Traits::Clock::now()));
             exchange.request = {};
             exchange.outcome = {};
         }

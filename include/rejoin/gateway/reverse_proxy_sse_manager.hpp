@@ -251,7 +251,6 @@ private:
         } else if (resume.id) {
             journey.head.fields.set("Last-Event-ID", *resume.id);
         }
-        exchange.outcome.upstream = options_.upstream.origin();
         journey.origin.headers = journey.head.fields;
         if (request.method == "GET") drop_body(journey.origin);
         journey.origin.headers.erase("Host");  // that of whichever upstream is asked
@@ -303,6 +302,7 @@ private:
             const bool reusable = co_await unreachable(exchange, std::move(journey), response.error(), Phase::response);
             co_return reusable;
         }
+        exchange.outcome.upstream = journey.server.origin();
         Response message{std::move(*response), journey.origin.url, std::move(opened.connection), true};
         // What was carried out must not be answered with "come again": where there is no room for a log, it goes without.
         const bool get = exchange.request.method == "GET";

@@ -85,7 +85,7 @@ public:
     /// Cancellation (terminal): `operation_aborted` at once. Lifetime: `url` and `phase` must live until completion.
     Awaitable<Result<Opened>> open(const Url& url, Phase& phase, bool fresh = false) {
         const auto self = this->shared_from_this();
-        const std::string key = url.scheme + "://" + url.host_header();
+        const std::string key = url.origin();
         Opened opened;
         if (!fresh) opened.connection = take(key);
         opened.reused = opened.connection != nullptr;
