@@ -2,100 +2,18 @@
 //
 // The page comes through the proxy, too, as a regular request, so that the stream has its origin.
 
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
-import path from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 
-const { chromium } = await import(pathToFileURL(path.join(process.env.PLAYWRIGHT_CORE, 'index.mjs')));
+import { Cutter, expect, finally_, listen, npm, run, sleep, startProxy, until } from './harness.mjs';
+
+const { chromium } = await npm('playwright-core');
 
 const EVENTS = 200;
 const INTERVAL = 40;
 const UPSTREAM_CUTS = [30, 60, 90, 120, 150];
 const CLIENT_CUTS = [45, 105, 165];
-const here = path.dirname(fileURLToPath(import.meta.url));
-const scratch = process.env.REJOIN_E2E_SCRATCH;
-
-function expect(condition, text) {
-    if (!condition) throw new Error(text);
-}
-
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-
-async function until(condition, ms, text) {
-    const deadline = Date.now() + ms;
-    for (;;) {
-        const value = await condition();
-        if (value) return value;
-        expect(Date.now() < deadline, `not within ${ms} ms: ${typeof text === 'function' ? await text() : text}`);
-        await sleep(20);
-    }
-}
-
-// --- programs ---
-
-const programs = [];
-
-class Program {
-    constructor(name, command, args) {
-        this.name = name;
-        this.log = path.join(scratch, `${programs.length}-${name}.log`);
-        this.process = spawn(command, args, { stdio: ['pipe', 'pipe', fs.openSync(this.log, 'w')] });
-        this.ended = new Promise((done) => {
-            this.process.on('exit', (code, signal) => done(code ?? signal));
-            this.process.on('error', (error) => done(error));
-        });
-        this.lines = [];
-        this.waiting = [];
-        createInterface({ input: this.process.stdout }).on('line', (line) => {
-            const next = this.waiting.shift();
-            if (next) next(line);
-            else this.lines.push(line);
-        });
-        programs.push(this);
-    }
-
-    async line() {
-        if (this.lines.length > 0) return this.lines.shift();
-        const line = new Promise((done) => this.waiting.push(done));
-        return Promise.race([line, this.ended.then((how) => Promise.reject(new Error(`${this.name} ended: ${how}`)))]);
-    }
-
-    async started() {
-        const line = await this.line();
-        expect(line.startsWith('listening on '), `${this.name} told no address: ${line}`);
-        this.url = line.slice('listening on '.length);
-        return this;
-    }
-
-    async stop() {
-        this.process.kill('SIGTERM');
-        return this.ended;
-    }
-}
-
-class Cutter extends Program {
-    static async before(url) {
-        return new Cutter('cutter', 'python3', ['-B', path.join(here, 'cutter.py'), url]).started();
-    }
-
-    async tell(command) {
-        this.process.stdin.write(`${command}\n`);
-        return this.line();
-    }
-
-    async cut() {
-        const answer = await this.tell('cut');
-        expect(/^cut [1-9]/.test(answer), `there was nothing to cut: ${answer}`);
-    }
-}
-
-const startProxy = (upstream, listen) =>
-    new Program('rejoin-proxy', path.join(process.env.REJOIN_BIN_DIR, 'rejoin-proxy'),
-        ['--listen', listen, '--upstream', upstream, '--retry', '300ms', '--backoff-base', '50ms', '--backoff-cap', '500ms',
-            '--drain', '200ms', '--verbose']).started();
+const RETRY = ['--retry', '300ms'];
 
 // --- the server ---
 
@@ -113,10 +31,6 @@ class Upstream {
         this.streams = new Set();
         this.requests = [];
         this.server = http.createServer((request, response) => this.answer(request, response));
-    }
-
-    listen() {
-        return new Promise((done) => this.server.listen(0, '127.0.0.1', () => done(`http://127.0.0.1:${this.server.address().port}`)));
     }
 
     answer(request, response) {
@@ -149,15 +63,16 @@ class Upstream {
 
 async function test() {
     const upstream = new Upstream();
-    const upstreamCutter = await Cutter.before(await upstream.listen());
-    let proxy = await startProxy(upstreamCutter.url, '127.0.0.1:0');
+    const upstreamCutter = await Cutter.before(await listen(upstream.server));
+    let proxy = await startProxy(upstreamCutter.url, { more: RETRY });
     const clientCutter = await Cutter.before(proxy.url);
 
-    browser = await chromium.launch({
+    const browser = await chromium.launch({
         executablePath: fs.realpathSync(process.env.CHROMIUM ?? '/usr/bin/chromium'),
         args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
             '--disable-component-update', '--disable-sync'],
     });
+    finally_(() => browser.close());
     const tab = await browser.newPage();
     await tab.goto(`${clientCutter.url}/`);
     const state = () => tab.evaluate(() => ({ seen: seen.length, errors, opens, readyState: source.readyState }));
@@ -218,7 +133,7 @@ async function test() {
     const url = new URL(proxy.url);
     const code = await proxy.stop();
     expect(code === 0, `rejoin-proxy ended with ${code}`);
-    proxy = await startProxy(upstreamCutter.url, url.host);
+    proxy = await startProxy(upstreamCutter.url, { listen: url.host, more: RETRY });
     await until(async () => (await state()).opens.length === now.opens.length + 1, 10000, 'the EventSource reopens at the new proxy');
     upstream.publish();
     await sleep(500);
@@ -229,32 +144,8 @@ async function test() {
     console.log('ok: the proxy was restarted in an outage: nothing lost, nothing doubled');
 
     await browser.close();
-    browser = null;
     const last = await proxy.stop();
     expect(last === 0, `rejoin-proxy ended with ${last}`);
 }
 
-let browser = null;
-
-async function cleanup() {
-    if (browser) await browser.close().catch(() => {});
-    for (const one of programs) one.process.kill('SIGKILL');
-}
-
-process.on('SIGTERM', () => cleanup().finally(() => process.exit(143)));
-const begin = Date.now();
-let failed = false;
-try {
-    await test();
-} catch (error) {
-    failed = true;
-    await cleanup();
-    for (const one of programs) {
-        const lines = fs.readFileSync(one.log, 'utf8').trimEnd().split('\n');
-        if (lines[0] !== '') console.error(`--- ${one.name}\n${lines.slice(-40).join('\n')}`);
-    }
-    console.error(`FAILED: ${error.stack}`);
-}
-await cleanup();
-if (!failed) console.log(`passed in ${((Date.now() - begin) / 1000).toFixed(1)} s`);
-process.exit(failed ? 1 : 0);
+run(test);
