@@ -6,9 +6,12 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -25,6 +28,7 @@
 #include "connection_flags.hpp"
 #include "durations.hpp"
 #include "endpoint.hpp"
+#include "id_key_file.hpp"
 #include "proxy_routes.hpp"
 #include "route_config.hpp"
 #include "route_options.hpp"
@@ -39,6 +43,8 @@ struct Settings {
     examples::ConnectionFlags connection;
     std::chrono::milliseconds retry{0};
     std::chrono::milliseconds drain{3000};
+    std::vector<std::string> keys;
+    examples::RouteSlow slow_clients = examples::RouteSlow::backpressure;
     std::string config;
     std::string admin;
     std::string access_log;
@@ -55,9 +61,9 @@ void declare(CLI::App& app, Settings& settings) {
     app.add_option("--upstream", settings.upstreams, "http(s)://HOST:PORT[/PATH] that requests go to; further ones are asked while those before fail")
         ->allow_extra_args(false);
     app.add_option("--admin", settings.admin, "HOST:PORT for operators: /metrics, /healthz, /readyz; not for clients");
-    app.add_option("--access-log", settings.access_log, "file that gets a line of JSON for each request that has ended; - = stdout");
+    app.add_option("--access-log", settings.access_log, "file that gets a line of JSON for each request that has ended; - = stdout; SIGHUP opens it anew");
 #ifdef REJOIN_EXAMPLES_TOML
-    app.add_option("--config", settings.config, "file with routes, in TOML; what it does not say is as the flags say");
+    app.add_option("--config", settings.config, "file with routes, in TOML; what it does not say is as the flags say")->excludes("--upstream");
     app.add_flag("--check", settings.check, "only read the --config file and tell what is wrong in it")->needs("--config");
 #endif
 
@@ -67,6 +73,10 @@ void declare(CLI::App& app, Settings& settings) {
     add_duration(app, "--connect-timeout", proxy.client.connect.connect_timeout, "bound on connecting")->group(upstream);
     add_duration(app, "--response-timeout", proxy.client.response_timeout, "bound on the wait for a response head")->group(upstream);
     add_duration(app, "--idle-timeout", proxy.health.idle, "a stream silent for this long counts as dropped; 0 = never")->group(upstream);
+    add_duration(app, "--resume-silence", proxy.health.resumed,
+                 "a resumed stream that brings no byte for this long counts as dropped; doubled each time in a row; 0 = off")->group(upstream);
+    add_duration(app, "--stall-timeout", proxy.health.stalled, "a stream with heartbeats but no event for this long counts as dropped; 0 = never")
+        ->group(upstream);
     add_duration(app, "--max-outage", proxy.reconnection.max_outage, "clients are cut when the upstream was away for this long; 0 = never")
         ->group(upstream);
     add_duration(app, "--linger", proxy.directory.linger, "a stream is read on for this long after its last client left")->group(upstream);
@@ -98,6 +108,14 @@ void declare(CLI::App& app, Settings& settings) {
     add_duration(app, "--heartbeat", proxy.writer.heartbeat, "a comment is sent when a stream is silent for this long; 0 = never")->group(clients);
     add_duration(app, "--write-deadline", proxy.writer.write_deadline, "a client that takes nothing for this long is cut; 0 = never")
         ->group(clients);
+    app.add_option("--slow-clients", settings.slow_clients,
+                   "a client that does not keep up: the upstream waits for it where it is the only one and it is cut where it is not, it is always "
+                   "cut, or always goes on behind a gap [backpressure]")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, examples::RouteSlow>{{"backpressure", examples::RouteSlow::backpressure},
+                                                                                       {"disconnect", examples::RouteSlow::disconnect},
+                                                                                       {"skip", examples::RouteSlow::skip}}))
+        ->group(clients);
+    app.add_flag("--forward-comments,!--no-forward-comments", proxy.stream.forward_comments, "pass the upstream's comments on [yes]")->group(clients);
     add_duration(app, "--retry", settings.retry, "reconnection time told to clients, in place of the upstream's; 0 = the upstream's")
         ->group(clients);
     app.add_option("--max-clients", settings.server.max_connections, "open client connections; further ones get 503")
@@ -111,9 +129,17 @@ void declare(CLI::App& app, Settings& settings) {
     app.add_option("--log-bytes-total", proxy.directory.bytes, "bytes kept of all streams together; 0 = no bound")->capture_default_str()->group(logs);
     app.add_option("--max-streams", proxy.directory.streams, "upstream streams at once; further ones get 503")
         ->check(CLI::PositiveNumber)->capture_default_str()->group(logs);
-    app.add_option("--ids", proxy.stream.ids, "event ids that clients see: the upstream's, or the proxy's own [passthrough]")
-        ->transform(CLI::CheckedTransformer(
-            std::map<std::string, rejoin::IdMode>{{"passthrough", rejoin::IdMode::passthrough}, {"minted", rejoin::IdMode::minted}}))
+    app.add_option("--ids", proxy.stream.ids,
+                   "event ids that clients see: the upstream's, the proxy's own, or the upstream's sealed for the client, which outlive the proxy as "
+                   "long as --id-key stays [passthrough]")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, rejoin::IdMode>{
+            {"passthrough", rejoin::IdMode::passthrough}, {"minted", rejoin::IdMode::minted}, {"sealed", rejoin::IdMode::sealed}}))
+        ->group(logs);
+    app.add_option("--id-key", settings.keys,
+                   "ID=FILE with the secret that ids are authenticated with, 32 bytes or more in hexadecimal; the first makes new ids, further ones "
+                   "are still understood")
+        ->allow_extra_args(false)->group(logs);
+    app.add_flag("--seal-wide-ids", proxy.stream.seal_wide_ids, "seal ids with characters above U+00FF, which a browser's fetch can't send back")
         ->group(logs);
     app.add_option("--gap", proxy.gap, "for a client whose id can't be continued from: go on live, from the oldest kept, or 410 [continue]")
         ->transform(CLI::CheckedTransformer(std::map<std::string, rejoin::GapPolicy>{{"continue", rejoin::GapPolicy::continue_live},
@@ -140,7 +166,9 @@ void print_counters(const rejoin::GatewayMetrics& metrics) {
     line("streams cut", metrics.streams_cut);
     line("clients opened", metrics.clients_opened);
     line("clients resumed from a log", metrics.clients_resumed);
+    line("clients joined after catching up", metrics.clients_joined);
     line("clients too slow", metrics.clients_too_slow);
+    line("clients moved on behind a gap", metrics.clients_skipped);
     line("events in", metrics.events);
     line("events refused", metrics.events_refused);
     line("events delivered", metrics.events_delivered);
@@ -198,19 +226,32 @@ bool read_config(Settings& settings, examples::ProxyConfig& config) {
     for (const examples::ConfigError& error : loaded.errors) std::fprintf(stderr, "%s\n", error.text(settings.config).c_str());
     if (!loaded.errors.empty()) return false;
     config = std::move(loaded.config);
-    for (const examples::RouteConfig& route : config.routes) {
-        const std::string what = examples::unsupported(route);
-        if (what.empty()) continue;
-        std::fprintf(stderr, "%s: route '%s%s': %s is not supported\n", settings.config.c_str(), route.rule.host.c_str(),
-                     route.rule.prefix.c_str(), what.c_str());
-        return false;
-    }
     if (config.listen) settings.listen = *config.listen;
     if (config.admin) settings.admin = *config.admin;
     if (config.header_timeout) settings.server.header_timeout = *config.header_timeout;
     if (config.keep_alive) settings.server.keep_alive = *config.keep_alive;
     if (config.drain) settings.drain = std::chrono::ceil<std::chrono::milliseconds>(*config.drain);
     if (config.max_clients) settings.server.max_connections = *config.max_clients;
+    return true;
+}
+
+// From the file, else from the flags. False when one is wrong, with the reason told.
+bool set_keys(Settings& settings, const examples::ProxyConfig& config) {
+    std::vector<rejoin::IdKey> keys = config.keys;
+    std::string why;
+    for (const std::string& text : settings.keys) {
+        auto key = examples::read_key(text, why);
+        if (!key) {
+            std::fprintf(stderr, "rejoin-proxy: --id-key: %s\n", why.c_str());
+            return false;
+        }
+        keys.push_back(std::move(*key));
+    }
+    if (settings.proxy.stream.ids == rejoin::IdMode::sealed && keys.empty()) {
+        std::fprintf(stderr, "rejoin-proxy: --ids sealed needs an --id-key: ids outlive the proxy only as long as its key does\n");
+        return false;
+    }
+    settings.proxy.keys = std::make_shared<const rejoin::IdKeys>(std::move(keys));
     return true;
 }
 
@@ -242,6 +283,9 @@ int run(Settings& settings) {
         std::fprintf(stderr, "rejoin-proxy: %s\n", why.c_str());
         return 1;
     }
+    if (!set_keys(settings, config)) return 1;
+    set_slow_clients(settings.proxy, settings.slow_clients);
+    settings.proxy.writer.gap_event = settings.proxy.stream.gap_event;
     allow_many_descriptors();
     if (settings.retry.count() > 0) settings.proxy.retry = settings.retry;
 
@@ -278,6 +322,18 @@ int run(Settings& settings) {
             if (!again) io.stop();
         });
     });
+    // Without a log to reopen, it is not to end the program.
+    asio::signal_set renamed{io, SIGHUP};
+    const std::function<void(std::error_code, int)> reopen = [&](std::error_code error, int) {
+        if (error) return;
+        try {
+            if (access_log) access_log->reopen();
+        } catch (const std::system_error& failure) {
+            std::fprintf(stderr, "rejoin-proxy: %s\n", failure.what());
+        }
+        renamed.async_wait(reopen);
+    };
+    renamed.async_wait(reopen);
     if (!settings.quiet) {
         std::printf("listening on %s\n", examples::url_of(server.local_endpoint()).c_str());
         if (admin) std::printf("admin on %s\n", examples::url_of(admin->local_endpoint()).c_str());

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <vector>
 
+#include <rejoin/gateway/id_keys.hpp>
 #include <rejoin/gateway/route_table.hpp>
 #include <rejoin/http/url.hpp>
 
@@ -22,6 +23,7 @@ enum class RouteIds { passthrough, minted, sealed };
 enum class RouteSharing { own, exclusive, shared };
 enum class RouteGap { continue_live, oldest, gone };
 enum class RoutePost { none, mcp, llm };
+enum class RouteSlow { backpressure, disconnect, skip };
 
 /// What a request authenticates with, as far as streams are concerned: logs are never shared between different values.
 struct RoutePrincipal {
@@ -41,12 +43,17 @@ struct RouteConfig {
     std::optional<bool> detach = {};
     std::optional<RoutePrincipal> principal = {};
     std::optional<std::string> gap_event = {};
+    std::optional<RouteSlow> slow_clients = {};
+    std::optional<bool> seal_wide_ids = {};
+    std::optional<bool> forward_comments = {};
 
     std::optional<Duration> backoff_base = {};
     std::optional<Duration> backoff_cap = {};
     std::optional<Duration> connect_timeout = {};
     std::optional<Duration> response_timeout = {};
     std::optional<Duration> idle_timeout = {};
+    std::optional<Duration> resume_silence = {};
+    std::optional<Duration> stall_timeout = {};
     std::optional<Duration> max_outage = {};
     std::optional<Duration> cool_down = {};
     std::optional<Duration> linger = {};
@@ -64,12 +71,6 @@ struct RouteConfig {
     std::optional<std::size_t> max_event = {};
 };
 
-/// A secret that sealed ids are made with.
-struct KeyConfig {
-    std::string id;      ///< stands in the ids, so that keys can be changed
-    std::string secret;  ///< the bytes themselves, 32 at least
-};
-
 struct AccessLogConfig {
     std::string path;  ///< `-`: standard output
     bool query = false;
@@ -85,7 +86,7 @@ struct ProxyConfig {
     std::optional<std::size_t> max_clients;
     std::optional<AccessLogConfig> access_log;
     /// New ids are made with the first; those of the others are still understood.
-    std::vector<KeyConfig> keys;
+    std::vector<rejoin::IdKey> keys;
     /// In the file's order; `table` gives their places in it.
     std::vector<RouteConfig> routes;
     rejoin::RouteTable table;

@@ -25,11 +25,10 @@ inline void set(std::chrono::milliseconds& to, const std::optional<Duration>& fr
 
 }  // namespace route_options_detail
 
-/// What a route asks for that this program can't do; empty when there is nothing.
-inline std::string unsupported(const RouteConfig& route) {
-    if (route.ids == RouteIds::sealed) return "ids = 'sealed'";
-    if (route.principal && !route.principal->cookies.empty()) return "principal.cookies";
-    return {};
+/// What becomes of clients that don't keep up.
+inline void set_slow_clients(rejoin::ReverseProxyOptions& options, RouteSlow slow) {
+    options.stream.backpressure = slow == RouteSlow::backpressure;
+    options.writer.slow = slow == RouteSlow::skip ? rejoin::SlowClients::skip : rejoin::SlowClients::disconnect;
 }
 
 /// A route's options: what the configuration says, over `base`.
@@ -40,8 +39,18 @@ inline rejoin::ReverseProxyOptions options_of(const RouteConfig& route, rejoin::
     options.alternatives.assign(route.upstreams.begin() + 1, route.upstreams.end());
     set(options.cool_down, route.cool_down);
 
-    if (route.ids) options.stream.ids = *route.ids == RouteIds::minted ? rejoin::IdMode::minted : rejoin::IdMode::passthrough;
-    if (route.principal) options.principal = route.principal->headers;
+    if (route.ids) {
+        switch (*route.ids) {
+        case RouteIds::passthrough: options.stream.ids = rejoin::IdMode::passthrough; break;
+        case RouteIds::minted: options.stream.ids = rejoin::IdMode::minted; break;
+        case RouteIds::sealed: options.stream.ids = rejoin::IdMode::sealed; break;
+        }
+    }
+    set(options.stream.seal_wide_ids, route.seal_wide_ids);
+    if (route.principal) {
+        options.principal = route.principal->headers;
+        options.principal_cookies = route.principal->cookies;
+    }
     if (route.sharing) {
         switch (*route.sharing) {
         case RouteSharing::own: options.sharing = rejoin::Sharing::own; break;
@@ -65,6 +74,9 @@ inline rejoin::ReverseProxyOptions options_of(const RouteConfig& route, rejoin::
     }
     set(options.post_linger, route.post_linger);
     set(options.stream.gap_event, route.gap_event);
+    set(options.writer.gap_event, route.gap_event);
+    set(options.stream.forward_comments, route.forward_comments);
+    if (route.slow_clients) set_slow_clients(options, *route.slow_clients);
 
     set(options.reconnection.backoff.base, route.backoff_base);
     set(options.reconnection.backoff.cap, route.backoff_cap);
@@ -72,6 +84,8 @@ inline rejoin::ReverseProxyOptions options_of(const RouteConfig& route, rejoin::
     set(options.client.connect.connect_timeout, route.connect_timeout);
     set(options.client.response_timeout, route.response_timeout);
     set(options.health.idle, route.idle_timeout);
+    set(options.health.resumed, route.resume_silence);
+    set(options.health.stalled, route.stall_timeout);
     set(options.limits.line, route.max_line);
     set(options.limits.event, route.max_event);
 

@@ -3,7 +3,7 @@
 #
 #   build   compilers for the library, its examples and its tests, and the libraries they use
 #   clang   clang 19 with the sanitizers' and the fuzzer's runtime
-#   e2e     the programs that the end-to-end tests run against: nginx with nchan, Chromium, Node.js, curl; promtool, which
+#   e2e     the programs that the end-to-end tests run against: nginx with nchan, Chromium, Node.js, curl, python3-requests; promtool, which
 #           checks metrics
 #
 # Without a group: all of them. What is there already, from Debian or from elsewhere, is left alone. Quiet unless it fails.
@@ -54,6 +54,7 @@ group_e2e() {
     need curl has curl
     need openssl has openssl
     need python3 has python3
+    need python3-requests /usr/bin/python3 -c "import requests"
     need nginx-core test -e /usr/sbin/nginx
     need libnginx-mod-nchan test -e /usr/lib/nginx/modules/ngx_nchan_module.so
     need chromium has chromium

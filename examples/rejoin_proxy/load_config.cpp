@@ -3,13 +3,9 @@
 #ifdef REJOIN_EXAMPLES_TOML
 
 #include <algorithm>
-#include <cctype>
-#include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -20,6 +16,7 @@
 
 #include "../config_reader.hpp"
 #include "../endpoint.hpp"
+#include "../id_key_file.hpp"
 
 namespace examples {
 namespace {
@@ -29,15 +26,6 @@ constexpr bool built_with_tls = true;
 #else
 constexpr bool built_with_tls = false;
 #endif
-
-std::optional<std::string> content_of(const std::filesystem::path& path) {
-    std::error_code error;
-    std::ifstream file{path, std::ios::binary};
-    if (!file || std::filesystem::is_directory(path, error)) return std::nullopt;
-    std::ostringstream text;
-    text << file.rdbuf();
-    return std::move(text).str();
-}
 
 bool is_token(std::string_view name) {
     constexpr std::string_view others = "!#$%&'*+-.^_`|~";
@@ -156,9 +144,7 @@ private:
         reader.text("secret", secret);
         reader.text("file", file);
         reader.finish();
-        const bool good_id = id && !id->empty() && id->size() <= 16 && std::all_of(id->begin(), id->end(), [](unsigned char c) {
-            return std::isalnum(c) != 0;
-        });
+        const bool good_id = id && rejoin::IdKeys::is_key_id(*id);
         if (!reader.has("id")) reader.error(table.source(), "key: id is missing");
         else if (id && !good_id) reader.error("id", ConfigReader::quoted(*id) + " is not 1 to 16 letters and digits");
         const bool twice = good_id && !key_ids_.insert(*id).second;
@@ -170,25 +156,9 @@ private:
         if (file) secret = content_of(std::filesystem::path{path_}.parent_path() / *file);
         if (file && !secret) reader.error("file", ConfigReader::quoted(*file) + " can't be read");
         if (!secret) return;
-        // What is wrong with a secret is said without telling the secret.
-        auto bytes = from_hex(*secret);
-        const std::string_view where = file ? "file" : "secret";
-        if (!bytes) reader.error(where, "is not hexadecimal");
-        else if (bytes->size() < 32) reader.error(where, std::to_string(bytes->size()) + " bytes are too few: 32 at least, as of openssl rand -hex 32");
-        else if (good_id && !twice) config().keys.push_back({*id, std::move(*bytes)});
-    }
-
-    static std::optional<std::string> from_hex(std::string_view text) {
-        while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
-        if (text.size() % 2 != 0) return std::nullopt;
-        std::string out;
-        for (std::size_t i = 0; i < text.size(); i += 2) {
-            unsigned value = 0;
-            const auto [end, error] = std::from_chars(text.data() + i, text.data() + i + 2, value, 16);
-            if (error != std::errc{} || end != text.data() + i + 2) return std::nullopt;
-            out += static_cast<char>(value);
-        }
-        return out;
+        auto bytes = read_secret(*secret);
+        if (!bytes.secret) reader.error(file ? "file" : "secret", bytes.error);
+        else if (good_id && !twice) config().keys.push_back({*id, std::move(*bytes.secret)});
     }
 
     // --- routes ---
@@ -254,7 +224,11 @@ private:
                                     {{"own", RouteSharing::own}, {"exclusive", RouteSharing::exclusive}, {"shared", RouteSharing::shared}});
         reader.choice<RouteGap>("gap", route.gap, {{"continue", RouteGap::continue_live}, {"oldest", RouteGap::oldest}, {"410", RouteGap::gone}});
         reader.choice<RoutePost>("post", route.post, {{"none", RoutePost::none}, {"mcp", RoutePost::mcp}, {"llm", RoutePost::llm}});
+        reader.choice<RouteSlow>("slow_clients", route.slow_clients,
+                                 {{"backpressure", RouteSlow::backpressure}, {"disconnect", RouteSlow::disconnect}, {"skip", RouteSlow::skip}});
         reader.flag("detach", route.detach);
+        reader.flag("seal_wide_ids", route.seal_wide_ids);
+        reader.flag("forward_comments", route.forward_comments);
         reader.text("gap_event", route.gap_event);
         if (route.gap_event && route.gap_event->find_first_of("\r\n") != std::string::npos) reader.error("gap_event", "has a line break");
         if (const auto* const principal = reader.node<toml::table>("principal", "a table")) route.principal = read_principal(*principal);
@@ -263,6 +237,8 @@ private:
         reader.duration("connect_timeout", route.connect_timeout);
         reader.duration("response_timeout", route.response_timeout);
         reader.duration("idle_timeout", route.idle_timeout);
+        reader.duration("resume_silence", route.resume_silence);
+        reader.duration("stall_timeout", route.stall_timeout);
         reader.duration("max_outage", route.max_outage);
         reader.duration("cool_down", route.cool_down);
         reader.duration("linger", route.linger);

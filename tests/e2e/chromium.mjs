@@ -14,6 +14,7 @@ const INTERVAL = 40;
 const UPSTREAM_CUTS = [30, 60, 90, 120, 150];
 const CLIENT_CUTS = [45, 105, 165];
 const RETRY = ['--retry', '300ms'];
+const LONG_OUTAGE = 5000;
 
 // --- the server ---
 
@@ -114,18 +115,33 @@ async function test() {
     console.log(`ok: ${EVENTS} events once and in order; ${UPSTREAM_CUTS.length} cuts upstream unseen, ${CLIENT_CUTS.length} of the ` +
         `browser's connection, away for ${away} ms`);
 
+    // The upstream is away for 5 s: nothing of the page's concern.
+    await upstreamCutter.tell('down');
+    let down = Date.now();
+    for (let i = 0; i < 10; ++i) upstream.publish();
+    await sleep(Math.max(0, down + LONG_OUTAGE - Date.now()));
+    const attached = await state();
+    expect(attached.readyState === 1 && attached.seen === EVENTS, `in the outage: ${JSON.stringify(attached)}`);
+    await upstreamCutter.tell('up');
+    await arrived(EVENTS + 10);
+    await exactly(EVENTS + 10);
+    const { errors, opens } = await state();
+    expect(errors.length === now.errors.length && opens.length === now.opens.length,
+        `the page saw an outage of its server: ${JSON.stringify(errors)}`);
+    console.log('ok: an outage of 5 s: the page saw no error, and got what it had missed');
+
     // The upstream is away for 3 s; the browser is cut meanwhile and must be let in.
     await upstreamCutter.tell('down');
     await clientCutter.cut();
-    const down = Date.now();
+    down = Date.now();
     await until(async () => (await state()).opens.length === now.opens.length + 1, 2500, 'the EventSource reopens in the outage');
     for (let i = 0; i < 10; ++i) upstream.publish();
     await sleep(Math.max(0, down + 3000 - Date.now()));
     now = await state();
     expect(now.readyState === 1 && now.errors.length === CLIENT_CUTS.length + 1, `in the outage: ${JSON.stringify(now)}`);
     await upstreamCutter.tell('up');
-    await arrived(EVENTS + 10);
-    await exactly(EVENTS + 10);
+    await arrived(EVENTS + 20);
+    await exactly(EVENTS + 20);
     console.log('ok: an outage of 3 s: the browser came back meanwhile, was held open, and got what it had missed');
 
     // Again, and now the proxy is a new one that has never seen the stream.
@@ -139,8 +155,8 @@ async function test() {
     await sleep(500);
     expect((await state()).readyState === 1, 'the new proxy did not hold the stream open');
     await upstreamCutter.tell('up');
-    await arrived(EVENTS + 11);
-    await exactly(EVENTS + 11);
+    await arrived(EVENTS + 21);
+    await exactly(EVENTS + 21);
     console.log('ok: the proxy was restarted in an outage: nothing lost, nothing doubled');
 
     await browser.close();

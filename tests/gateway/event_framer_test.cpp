@@ -16,9 +16,9 @@
 using rejoin::EventFramer;
 using rejoin::EventLog;
 using rejoin::IdMode;
-using rejoin::MintedId;
 using rejoin::SseEvent;
 using rejoin::SseEventView;
+using rejoin::StreamSeal;
 using namespace std::chrono_literals;
 
 namespace {
@@ -33,9 +33,11 @@ SseEvent event(std::string data, std::optional<std::string> id = std::nullopt, s
     return out;
 }
 
+const StreamSeal seal{"k", {1, 2}};
+
 /// A log and the framer that fills it.
 struct Fixture {
-    explicit Fixture(IdMode mode = IdMode::passthrough) : framer{mode, 0xabc} {}
+    explicit Fixture(IdMode mode = IdMode::passthrough, bool seal_wide_ids = false) : framer{{mode, seal_wide_ids}, 0xabc, seal} {}
 
     bool append(const SseEvent& one) { return framer.append(log, one.view(), start); }
 
@@ -55,7 +57,13 @@ struct Fixture {
 
 std::string minted(std::uint64_t sequence) {
     std::string out;
-    MintedId{0xabc, sequence}.append_to(out);
+    seal.mint(out, {0xabc, sequence});
+    return out;
+}
+
+std::string sealed(std::string_view id) {
+    std::string out;
+    seal.seal(out, id);
     return out;
 }
 
@@ -235,7 +243,7 @@ TEST_CASE("framer: the gap signal's JSON holds whatever the id holds") {
     Fixture f;
     f.gap("g", "a\"b", "\"\\/\b\t\x01\x1f\x7f\xC3\xA9", 1);
     CHECK(f.newest() ==
-          "event: g\ndata: {\"reason\":\"a\\\"b\",\"from\":\"\\\"\\\\/\\u0008\\u0009\\u0001\\u001f\x7f\xC3\xA9\",\"lost\":1}\n\n");
+          "event: g\ndata: {\"reason\":\"a\\\"b\",\"from\":\"\\\"\\\\/\\u0008\\u0009\\u0001\\u001f\\u007f\xC3\xA9\",\"lost\":1}\n\n");
     f.gap("g", "r", std::string_view{"\n\r\0", 3}, 1);
     CHECK(f.newest() == "event: g\ndata: {\"reason\":\"r\",\"from\":\"\\u000a\\u000d\\u0000\",\"lost\":1}\n\n");
 }
@@ -270,4 +278,36 @@ TEST_CASE("framer: what a parser took from an upstream, a parser takes from the 
         CHECK(received[i].data == sent[i].data);
         CHECK(received[i].id == sent[i].id);
     }
+}
+
+TEST_CASE("framer: sealed mode gives the upstream's ids, sealed, and its own where there are none") {
+    Fixture f{IdMode::sealed};
+    f.append(event("a"));
+    CHECK(f.newest() == "data: a\nid: " + minted(1) + "\n\n");
+    f.append(event("b", "5"));
+    CHECK(f.newest() == "data: b\nid: " + sealed("5") + "\n\n");
+    CHECK(f.log.find(sealed("5")) == EventLog::Sequence{2});
+    f.append(event("c", std::nullopt, "5"));
+    CHECK(f.newest() == "data: c\n\n");
+    f.append(event("d", ""));
+    CHECK(f.newest() == "data: d\nid:\n\n");  // a reset is a reset
+    f.append(event("e", "\xE2\x82\xAC"));
+    CHECK(f.newest() == "data: e\nid: " + sealed("\xE2\x82\xAC") + "\n\n");
+    f.gap("sse-gap", "gap_possible", "5", 3);
+    CHECK(f.newest() == "event: sse-gap\ndata: {\"reason\":\"gap_possible\",\"from\":\"" + sealed("5") + "\",\"lost\":3}\n\n");
+}
+
+TEST_CASE("framer: wide ids are sealed where that is asked for, others pass") {
+    Fixture f{IdMode::passthrough, true};
+    for (const std::string id : {"5", "caf\xC3\xA9", "\xC2\x80", "\xC3\xBF", "a b~"}) {
+        f.append(event("x", id));
+        CHECK(f.newest() == "data: x\nid: " + id + "\n\n");
+    }
+    for (const std::string id : {"\xC4\x80", "a\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\x80", "\xC3", "\xC3x", "\xFF"}) {
+        f.append(event("x", id));
+        CHECK(f.newest() == "data: x\nid: " + sealed(id) + "\n\n");
+    }
+    Fixture off;
+    off.append(event("x", "\xC4\x80"));
+    CHECK(off.newest() == "data: x\nid: \xC4\x80\n\n");
 }

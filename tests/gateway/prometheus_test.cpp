@@ -214,7 +214,9 @@ TEST_CASE("what happens to streams is counted where it is looked for", "[gateway
     CHECK(text.find("rejoin_upstream_recovery_seconds_bucket{le=\"1\"} 0\nrejoin_upstream_recovery_seconds_bucket{le=\"2.5\"} 1\n") !=
           std::string::npos);
     CHECK(text.find("rejoin_upstream_recovery_seconds_sum 1.2\n") != std::string::npos);
-    CHECK(text.find("unknown") == std::string::npos);
+    CHECK(text.find("rejoin_upstream_honours_last_event_id{support=\"unknown\"} 1\n") != std::string::npos);
+    CHECK(text.find("rejoin_upstream_honours_last_event_id{support=\"yes\"} 0\n") != std::string::npos);
+    CHECK(text.find("unknown") == text.rfind("unknown"));
     CHECK(metrics.evictions.value() == 9);
     CHECK(metrics.upstream_failures.value() == 1);
 }

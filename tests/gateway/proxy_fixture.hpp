@@ -176,6 +176,13 @@ inline std::size_t count(const std::string& text, const std::string& part) {
     return found;
 }
 
+/// The id of the event of that number among those in `body` that have one.
+inline std::string id_of(const std::string& body, std::size_t number) {
+    std::size_t at = 0;
+    for (; number > 0; --number) at = body.find("\nid: ", at) + 5;
+    return body.substr(at, body.find('\n', at) - at);
+}
+
 inline Fetched fetched(asio::io_context& io, const std::string& url, const std::string& request, const std::string& end_with) {
     return testing::run(io, fetch(url, request, until(end_with))).value();
 }

@@ -60,10 +60,8 @@ TEST_CASE("nobody is served from another's log") {
     ReverseProxyOptions options = quick(upstream.url());
     options.stream.ids = IdMode::minted;
     Proxy proxy{io, options};
-    const Fetched mine = fetched(io, proxy.url("/s"), get("/s", "Authorization: Bearer me\r\n"), "-5\n\n");
-    const std::size_t at = mine.body.find("id: ") + 4;
-    const std::string id = mine.body.substr(at, mine.body.find('\n', at) - at);
-    CHECK(MintedId::parse(id)->sequence == 1);
+    const Fetched mine = fetched(io, proxy.url("/s"), get("/s", "Authorization: Bearer me\r\n"), "-5-");
+    const std::string id = id_of(mine.body, 1);
     const std::string back = "Last-Event-ID: " + id + "\r\n";
     const auto resumed = [&](const std::string& fields, const std::string& target = "/s") {
         return field(fetched(io, proxy.url(target), get(target, fields), "\n\n"), "SSE-Resume");
@@ -86,10 +84,9 @@ TEST_CASE("an upstream without ids: the proxy's own, good for coming back") {
     script.ids = testing::FlakyIds::none;
     testing::FlakyUpstream upstream{io, script};
     Proxy proxy{io, quick(upstream.url())};
-    const Fetched first = fetched(io, proxy.url("/s"), get("/s"), "-3\n\n");
-    const std::size_t at = first.body.find("-2\n") + 2;
-    const std::string id = first.body.substr(first.body.rfind("id: ", at) + 4, at - first.body.rfind("id: ", at) - 4);
-    const Fetched rest = fetched(io, proxy.url("/s"), get("/s", "Last-Event-ID: " + id + "\r\n"), "-6\n\n");
+    const Fetched first = fetched(io, proxy.url("/s"), get("/s"), "-3-");
+    const std::string id = id_of(first.body, 2);
+    const Fetched rest = fetched(io, proxy.url("/s"), get("/s", "Last-Event-ID: " + id + "\r\n"), "-6-");
     CHECK(field(rest, "SSE-Resume") == "exact");
     CHECK(count(rest.body, "data:") == 4);
 
@@ -161,18 +158,18 @@ TEST_CASE("an id that the log has lost") {
         const GapPolicy policy = GENERATE(GapPolicy::continue_live, GapPolicy::oldest, GapPolicy::gone);
         options.gap = policy;
         Proxy proxy{io, options};
-        const Fetched all = fetched(io, proxy.url("/s"), get("/s"), "-50\n\n");
-        const std::size_t at = all.body.find("id: ") + 4;
-        const std::string id = all.body.substr(at, all.body.find('\n', at) - at);
+        const Fetched all = fetched(io, proxy.url("/s"), get("/s"), "-50-");
+        const std::string id = id_of(all.body, 1);
         const std::string request = get("/s", "Last-Event-ID: " + id + "\r\n");
         if (policy == GapPolicy::gone) {
             const Fetched answer = whole(io, proxy.url("/s"), request);
             CHECK(answer.head.status == 410);
             CHECK(field(answer, "SSE-Resume") == "reset");
         } else if (policy == GapPolicy::oldest) {
-            const Fetched answer = fetched(io, proxy.url("/s"), request, "-50\n\n");
+            const Fetched answer = fetched(io, proxy.url("/s"), request, "-50-");
             CHECK(field(answer, "SSE-Resume") == "gap; from=" + id + "; lost=39");
-            CHECK(count(answer.body, "data:") == 10);
+            CHECK(count(answer.body, "data:") == 11);
+            CHECK(count(answer.body, "event: sse-gap\ndata: {\"reason\":\"not_kept\",\"from\":\"" + id + "\",\"lost\":39}\n\n") == 1);
         } else {
             CHECK(field(fetched(io, proxy.url("/s"), request, ":\n"), "SSE-Resume") == "gap; from=" + id + "; lost=49");
         }

@@ -56,6 +56,35 @@ TEST_CASE("health: heartbeats only: never idle, but stalled if that is asked for
     CHECK(both.check(now) == Health::stalled);
 }
 
+TEST_CASE("health: a resumed connection has to say something soon, and less soon each time it does not") {
+    HealthMonitorOptions options = clocks(60s, 0ms);
+    options.resumed = 3s;
+    HealthMonitor monitor{options};
+    monitor.start(t0);
+    CHECK(monitor.next_deadline() == t0 + 60s);  // not resumed
+    for (const auto limit : {3s, 6s, 12s, 24s, 48s, 60s, 60s, 60s, 60s, 60s, 60s, 60s, 60s, 60s}) {
+        monitor.start(t0, true);
+        CHECK(monitor.next_deadline() == t0 + limit);
+        CHECK(monitor.check(t0 + limit) == Health::idle);
+    }
+    monitor.on_bytes(t0);
+    CHECK(monitor.next_deadline() == t0 + 60s);
+    monitor.start(t0, true);
+    CHECK(monitor.next_deadline() == t0 + 3s);
+    monitor.start(t0, false);
+    CHECK(monitor.next_deadline() == t0 + 60s);
+
+    options.idle = 0ms;
+    HealthMonitor endless{options};
+    endless.start(t0, true);
+    CHECK(endless.next_deadline() == t0 + 3s);
+    endless.on_bytes(t0 + 1s);
+    CHECK(endless.check(t0 + 24h) == Health::ok);
+
+    options.resumed = -1ms;
+    CHECK_THROWS_AS(HealthMonitor{options}, std::system_error);
+}
+
 TEST_CASE("health: the stalled clock starts with the first event") {
     HealthMonitor monitor{clocks(0ms, 30s)};
     monitor.start(t0);

@@ -28,6 +28,7 @@ struct BasicClientEntry {
     std::string continuity = {};  ///< `SSE-Resume`; empty: no such field
     std::string stream_id = {};   ///< `SSE-Stream-Id`, by which the client may come back before it has seen any event
     std::string primer = {};      ///< id of an empty event that goes first; empty: none
+    std::string notice = {};      ///< event-stream lines that go first: an event that tells of a gap
     /// The client's request made the stream: it alone is meant by the upstream's Set-Cookie.
     bool opener = false;
     ClientResume resume = ClientResume::none;  ///< for the access log
@@ -58,16 +59,12 @@ Awaitable<bool> serve_client(BasicHttpExchange<Traits>& exchange, BasicClientEnt
     using Stream = BasicLiveStream<Traits>;
     using Writer = BasicClientWriter<Traits>;
     struct Attached {
-        Attached(std::shared_ptr<Stream> stream_, std::shared_ptr<Writer> writer_)
-            : stream{std::move(stream_)}, writer{std::move(writer_)} {
-            stream->attach(writer);
-        }
+        Attached(Stream& stream, std::shared_ptr<Writer> writer_) : writer{std::move(writer_)} { stream.attach(writer); }
         ~Attached() {
-            stream->detach(writer);
+            writer->leave();
             writer->stop();
         }
         Attached(const Attached&) = delete;
-        std::shared_ptr<Stream> stream;
         std::shared_ptr<Writer> writer;
     };
 
@@ -86,17 +83,18 @@ Awaitable<bool> serve_client(BasicHttpExchange<Traits>& exchange, BasicClientEnt
     if (retry) lines = "retry: " + std::to_string(retry->count()) + "\n";
     lines += ":\n";
     if (!entry.primer.empty()) lines.append("data:\nid: ").append(entry.primer).append("\n\n");
+    lines += entry.notice;
 
     const auto writer = std::make_shared<Writer>(exchange.connection, entry.stream->log(), entry.cursor, chunked, options);
     metrics.clients_opened.add();
-    const std::weak_ptr<Stream> stream = entry.stream;
-    writer->start(std::move(bytes), lines, [stream] {
-        if (const auto alive = stream.lock()) alive->on_space();
-    });
+    writer->start(std::move(bytes), lines);
     const std::uint64_t reconnects = entry.stream->reconnects();
-    const Attached attached{entry.stream, writer};
+    const Attached attached{*entry.stream, writer};
+    // The client may go on with another stream: only its writer holds the one that it belongs to.
+    const std::weak_ptr<Stream> stream = std::exchange(entry.stream, nullptr);
     co_await writer->wait_end();
-    const std::uint64_t events = writer->cursor() - entry.cursor;
+    const auto last_stream = stream.lock();
+    const std::uint64_t events = writer->events();
     const ClientEnd end = client_end(*writer);
     metrics.client_ended(end);
     metrics.client_bytes.add(writer->bytes_written());
@@ -104,7 +102,8 @@ Awaitable<bool> serve_client(BasicHttpExchange<Traits>& exchange, BasicClientEnt
     metrics.events_delivered.add(events);
     exchange.outcome.status = head.status;
     exchange.outcome.bytes_out = writer->bytes_written();
-    exchange.outcome.stream = AccessLogEntry::Stream{events, entry.resume, entry.stream->reconnects() - reconnects, end};
+    if (writer->skips() > 0) metrics.skipped(writer->skips(), writer->skipped());
+    exchange.outcome.stream = AccessLogEntry::Stream{events, entry.resume, last_stream ? last_stream->reconnects() - reconnects : 0, end};
     co_return writer->end() == Writer::End::completed && keep;
 }
 

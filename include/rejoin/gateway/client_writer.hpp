@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,11 +13,18 @@
 #include <utility>
 
 #include <rejoin/gateway/event_log.hpp>
+#include <rejoin/gateway/gap_event.hpp>
 #include <rejoin/http/chunk.hpp>
 #include <rejoin/net/async_event.hpp>
 #include <rejoin/net/http_connection.hpp>
 
 namespace rejoin {
+
+/// What becomes of a client whose cursor falls out of the log.
+enum class SlowClients : std::uint8_t {
+    disconnect,  ///< It is cut; it may come back with its last id.
+    skip,        ///< It goes on with the oldest event that is kept, behind a gap signal.
+};
 
 struct ClientWriterOptions {
     /// A comment line goes out when nothing else has for this long; zero = never.
@@ -25,6 +33,9 @@ struct ClientWriterOptions {
     Duration write_deadline = std::chrono::seconds{30};
     /// Bytes offered to the socket in one write, about.
     std::size_t batch_bytes = 256 * 1024;
+    SlowClients slow = SlowClients::disconnect;
+    /// With `SlowClients::skip`: type of the gap signal, without CR and LF; empty: none is sent.
+    std::string gap_event = "sse-gap";
 };
 
 /// One client of a stream: a cursor on the log and the socket that it is written to.
@@ -59,14 +70,25 @@ public:
           chunked_{chunked} {}
 
     /// Writes the response head and what belongs right behind it, then goes on with the log. `head` is whole HTTP;
-    /// `lines` are event-stream lines, which may be empty. `space` is called whenever the cursor has moved on after
-    /// the socket had been full.
-    void start(std::string head, std::string_view lines, std::function<void()> space) {
-        space_ = std::move(space);
+    /// `lines` are event-stream lines, which may be empty.
+    void start(std::string head, std::string_view lines) {
         text_ = std::move(head);
         append_text(lines);
         watch_client();
         pump();
+    }
+
+    /// Whose client this is. `space` is called whenever the cursor has moved on after the socket had been full, `leave` by
+    /// `leave()`.
+    void belong(std::function<void()> space, std::function<void()> leave) {
+        space_ = std::move(space);
+        leave_ = std::move(leave);
+    }
+
+    /// The client is served no more.
+    void leave() {
+        space_ = nullptr;
+        if (const auto leave = std::exchange(leave_, nullptr)) leave();
     }
 
     /// Offers the socket all that the log has for this client. Cheap when there is nothing or the socket is full.
@@ -74,7 +96,11 @@ public:
         while (end_ == End::none && !blocked_) {
             if (text_.empty() && reading_) {
                 batch_ = log_->read(cursor_, options_.batch_bytes);
-                if (batch_.evicted) return finish(End::too_slow);
+                if (batch_.evicted) {
+                    if (options_.slow == SlowClients::disconnect) return finish(End::too_slow);
+                    skip_evicted();
+                    continue;
+                }
             }
             if (text_.empty() && batch_.count == 0) return at_end_of_log();
             write_some();
@@ -87,6 +113,16 @@ public:
         if (closing_) return;
         closing_ = true;
         complete_ = complete;
+        pump();
+    }
+
+    /// No more will be appended to the log; once all of it is written, the client goes on with `log` behind `cursor`. `moved` is
+    /// called when it does.
+    void continue_with(std::shared_ptr<const EventLog> log, EventLog::Sequence cursor, std::function<void()> moved) {
+        if (closing_) return;
+        next_log_ = std::move(log);
+        next_cursor_ = cursor;
+        moved_ = std::move(moved);
         pump();
     }
 
@@ -134,6 +170,11 @@ public:
     bool said_farewell() const noexcept { return closing_ && !reading_; }
     /// The sequence of the last event written in full.
     EventLog::Sequence cursor() const noexcept { return cursor_; }
+    /// Events written in full.
+    std::uint64_t events() const noexcept { return events_; }
+    /// Events passed over, and how often.
+    std::uint64_t skipped() const noexcept { return skipped_; }
+    std::uint64_t skips() const noexcept { return skips_; }
     bool blocked() const noexcept { return blocked_; }
     std::uint64_t heartbeats() const noexcept { return heartbeats_; }
     std::uint64_t bytes_written() const noexcept { return bytes_written_; }
@@ -149,7 +190,24 @@ private:
         }
     }
 
+    // A cursor before the log's beginning goes to its beginning.
+    void skip_evicted() {
+        const std::uint64_t lost = log_->first() - 1 - cursor_;
+        cursor_ += lost;
+        skipped_ += lost;
+        ++skips_;
+        std::string frame;
+        append_gap_event(frame, options_.gap_event, "slow_client", {}, lost);
+        append_text(frame);
+    }
+
     void at_end_of_log() {
+        if (next_log_ && !closing_) {
+            log_ = std::exchange(next_log_, nullptr);
+            cursor_ = next_cursor_;
+            const auto moved = std::exchange(moved_, nullptr);
+            return moved();  // leads back to pump()
+        }
         if (!closing_) return;
         if (!complete_) return finish(End::cut);
         if (!chunked_ || last_chunk_written_) return finish(End::completed);
@@ -191,6 +249,7 @@ private:
         if (is_text) {
             text_ = std::string{};
         } else {
+            events_ += batch_.last - cursor_;
             cursor_ = batch_.last;
             batch_ = {};
         }
@@ -236,10 +295,17 @@ private:
     ClientWriterOptions options_;
     AsyncEvent done_;
     std::function<void()> space_;
+    std::function<void()> leave_;
     std::string text_;
     std::string farewell_;
     EventLog::Batch batch_;
+    std::shared_ptr<const EventLog> next_log_;
+    std::function<void()> moved_;
     EventLog::Sequence cursor_;
+    EventLog::Sequence next_cursor_ = 0;
+    std::uint64_t events_ = 0;
+    std::uint64_t skipped_ = 0;
+    std::uint64_t skips_ = 0;
     TimePoint last_write_;
     std::size_t sent_ = 0;
     std::uint64_t heartbeats_ = 0;

@@ -3,13 +3,16 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include <rejoin/gateway/event_log.hpp>
-#include <rejoin/gateway/minted_id.hpp>
+#include <rejoin/gateway/gap_event.hpp>
+#include <rejoin/gateway/stream_seal.hpp>
+#include <rejoin/sse/detail/utf8.hpp>
 #include <rejoin/sse/writer.hpp>
 
 namespace rejoin {
@@ -18,6 +21,15 @@ namespace rejoin {
 enum class IdMode {
     passthrough,  ///< The upstream's; the gateway's own as long as the upstream has sent none, not even an empty one.
     minted,       ///< Always the gateway's own. The upstream's stay between it and the gateway.
+    sealed,       ///< The upstream's, authenticated and in ASCII; the gateway's own as in `passthrough`. See `StreamSeal`.
+};
+
+struct FramerOptions {
+    IdMode ids = IdMode::passthrough;
+    /// With `passthrough`: ids with characters above U+00FF, which JavaScript's fetch can't send back in a header, are sealed.
+    bool seal_wide_ids = false;
+    /// Where the upstream sends no ids, the gateway's own stand in for them. False: for a stream that nobody can come back to.
+    bool fill_in = true;
 };
 
 /// Frames events into a log: once, as the bytes that every client will be sent.
@@ -26,9 +38,17 @@ enum class IdMode {
 /// the event is complete, and fire an empty event at every blank line.
 class EventFramer {
 public:
-    EventFramer(IdMode mode, std::uint64_t epoch) : mode_{mode}, epoch_{epoch} {}
+    /// `seal`: of the identity that the stream is for.
+    EventFramer(FramerOptions options, std::uint64_t epoch, StreamSeal seal) : options_{options}, epoch_{epoch}, seal_{seal} {}
 
     std::uint64_t epoch() const noexcept { return epoch_; }
+
+    /// The gateway's own id of the event at `sequence`.
+    std::string own_id(EventLog::Sequence sequence) const {
+        std::string id;
+        seal_.mint(id, {epoch_, sequence});
+        return id;
+    }
 
     /// A reconnection time to pass on inside the next event; a negative one counts as 0.
     void retry(std::chrono::milliseconds time) { retry_ = std::max(time, std::chrono::milliseconds::zero()); }
@@ -36,10 +56,14 @@ public:
     /// Appends the frame of `event` to `log`. False, and nothing appended, for an event that can't be framed.
     bool append(EventLog& log, SseEventView event, std::chrono::steady_clock::time_point now) {
         upstream_has_ids_ = upstream_has_ids_ || event.has_id || !event.last_event_id.empty();
-        if (mode_ == IdMode::minted || !upstream_has_ids_) {
+        if (options_.ids == IdMode::minted || (options_.fill_in && !upstream_has_ids_)) {
             id_.clear();
-            MintedId{epoch_, log.last() + 1}.append_to(id_);
+            seal_.mint(id_, {epoch_, log.last() + 1});
             event.has_id = true;
+            event.id = id_;
+        } else if (event.has_id && is_sealed(event.id)) {
+            id_.clear();
+            seal_.seal(id_, event.id);
             event.id = id_;
         }
         frame_.clear();
@@ -49,51 +73,49 @@ public:
         return true;
     }
 
-    /// Appends the in-band gap signal: an event of type `type` without id, whose data is JSON:
-    /// `{"reason":...,"from":...,"lost":...}`, `lost` being null where it is 0: unknown. Nothing is appended for a type with
-    /// CR or LF.
+    /// Appends the in-band gap signal (see `append_gap_event()`). `from`: the upstream's id that continuity was lost behind;
+    /// clients are told the one they know it by.
     void append_gap(EventLog& log, std::string_view type, std::string_view reason, std::string_view from, std::uint64_t lost,
                     std::chrono::steady_clock::time_point now) {
-        data_ = "{\"reason\":\"";
-        append_json(data_, reason);
-        data_ += "\",\"from\":\"";
-        append_json(data_, from);
-        data_ += "\",\"lost\":";
-        data_ += lost == 0 ? std::string{"null"} : std::to_string(lost);
-        data_ += '}';
-        SseEventView event;
-        event.type = type;
-        event.data = data_;
         frame_.clear();
-        if (SseWriter{frame_}.event(event)) return;
-        log.append(frame_, std::nullopt, now);
+        append_gap_event(frame_, type, reason, client_id(log, from), lost);
+        if (!frame_.empty()) log.append(frame_, std::nullopt, now);
+    }
+
+    /// The id by which clients know the event that has `id` upstream; a view into this framer, or `id` itself.
+    std::string_view client_id(const EventLog& log, std::string_view id) {
+        id_.clear();
+        if (options_.ids == IdMode::minted) seal_.mint(id_, {epoch_, log.last()});
+        else if (is_sealed(id)) seal_.seal(id_, id);
+        else return id;
+        return id_;
     }
 
 private:
-    static void append_json(std::string& out, std::string_view text) {
-        constexpr std::string_view digits = "0123456789abcdef";
-        for (const char c : text) {
-            const auto byte = static_cast<unsigned char>(c);
-            if (c == '"' || c == '\\') {
-                out += '\\';
-                out += c;
-            } else if (byte < 0x20) {
-                out += "\\u00";
-                out += digits[byte >> 4];
-                out += digits[byte & 15];
-            } else {
-                out += c;
-            }
-        }
+    // An empty id resets the client's, in any mode.
+    bool is_sealed(std::string_view id) const noexcept {
+        if (id.empty()) return false;
+        return options_.ids == IdMode::sealed || (options_.seal_wide_ids && has_wide_characters(id));
     }
 
-    IdMode mode_;
+    // Above U+00FF. What is no UTF-8 becomes U+FFFD in a client, so it is wide, too.
+    static bool has_wide_characters(std::string_view id) noexcept {
+        while (!id.empty()) {
+            const detail::Utf8Step step = detail::utf8_step(id);
+            const bool latin = step.length == 1 || (step.length == 2 && static_cast<unsigned char>(id.front()) <= 0xC3);
+            if (!step.valid || !latin) return true;
+            id.remove_prefix(step.length);
+        }
+        return false;
+    }
+
+    FramerOptions options_;
     std::uint64_t epoch_;
+    StreamSeal seal_;
     bool upstream_has_ids_ = false;
     std::optional<std::chrono::milliseconds> retry_;
     std::string frame_;
     std::string id_;
-    std::string data_;
 };
 
 }  // namespace rejoin

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -153,9 +154,10 @@ public:
         return batch;
     }
 
-    /// The newest kept event that carries `id`.
-    std::optional<Sequence> find(std::string_view id) const {
-        for (std::size_t i = size_; i-- > 0;) {
+    /// The newest kept event that carries `id`, of those up to `last`.
+    std::optional<Sequence> find(std::string_view id, Sequence last = std::numeric_limits<Sequence>::max()) const {
+        const Sequence behind = last < last_ ? last_ - last : 0;
+        for (std::size_t i = behind < size_ ? size_ - static_cast<std::size_t>(behind) : 0; i-- > 0;) {
             const Entry& entry = at(i);
             if (entry.has_id && id_of(entry) == id) return first() + i;
         }

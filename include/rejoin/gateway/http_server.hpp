@@ -48,6 +48,8 @@ struct BasicHttpExchange {
     Duration write_timeout;
     /// What whoever answers leaves behind for the access log; `respond()` does by itself.
     ExchangeOutcome outcome = {};
+    /// The connection takes no further request: `respond()` says so.
+    bool closing = false;
 
     /// True when the client understands chunked framing.
     bool http_1_1() const noexcept { return request.minor >= 1; }
@@ -70,14 +72,14 @@ struct BasicHttpExchange {
             head.fields.set("Content-Type", "text/plain; charset=utf-8");
         }
         if (status != 204) head.fields.set("Content-Length", std::to_string(text.size()));
-        if (!reusable) head.fields.set("Connection", "close");
+        if (!reusable || closing) head.fields.set("Connection", "close");
         std::string bytes;
         if (write_head(bytes, head)) co_return false;
         if (request.method != "HEAD") bytes += text;
         outcome.status = status;
         outcome.bytes_out = bytes.size();
         const std::error_code error = co_await connection->write(bytes, write_timeout);
-        co_return !error && reusable;
+        co_return !error && reusable && !closing;
     }
 
     /// The request's body was read whole. Only then may the connection take another request: what is unread of it would be
@@ -182,32 +184,34 @@ private:
             }
             if (error) break;
             auto head = co_await connection->read_head(options_.header_timeout, Error::header_timeout);
-            if (!head) {
-                const int status = refusal(head.error());
-                if (status == 0) break;
-                exchange.request = {};
-                const bool unused = co_await exchange.respond(status, head.error().message());
-                static_cast<void>(unused);
-                break;
-            }
-            exchange.request = std::move(*head);
-            if (over_limit) {
-                HttpFields fields;
-                fields.set("Retry-After", "5");
-                const bool unused = co_await exchange.respond(503, "too many connections", std::move(fields));
-                static_cast<void>(unused);
-                break;
-            }
+            const int refused = head ? (over_limit ? 503 : 0) : refusal(head.error());
+            if (!head && refused == 0) break;
+            exchange.request = head ? std::move(*head) : nothing_understood();
             // The handler changes the head. Where there is no log, nothing is kept of it while a stream lasts.
             std::optional<AccessRecord> record;
             if (options_.access_log) record.emplace(exchange.request, exchange.client_address, Traits::Clock::now());
-            reuse = co_await handler_(exchange);
+            if (refused != 0) {
+                HttpFields fields;
+                if (refused == 503) fields.set("Retry-After", "5");
+                exchange.closing = true;
+                std::string why{"too many connections"};
+                if (refused != 503) why = head.error().message();
+                reuse = co_await exchange.respond(refused, std::move(why), std::move(fields));
+            } else {
+                reuse = co_await handler_(exchange);
+            }
             if (record) options_.access_log(record->entry(exchange.outcome, Traits::Clock::now()));
             exchange.request = {};
             exchange.outcome = {};
         }
         if (connection->socket().is_open()) co_await drain(*connection);
         connection->close();
+    }
+
+    static RequestHead nothing_understood() {
+        RequestHead head;
+        head.method = head.target = "";
+        return head;
     }
 
     static int refusal(const std::error_code& error) {

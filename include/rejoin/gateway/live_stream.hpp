@@ -22,16 +22,23 @@
 #include <rejoin/gateway/interceptor.hpp>
 #include <rejoin/gateway/metrics.hpp>
 #include <rejoin/gateway/minted_id.hpp>
+#include <rejoin/gateway/stream_seal.hpp>
+#include <rejoin/resume/resume_support.hpp>
 
 namespace rejoin {
 
 struct LiveStreamOptions {
     EventLogOptions log;
     IdMode ids = IdMode::passthrough;
+    /// See `FramerOptions`.
+    bool seal_wide_ids = false;
+    bool fill_in_ids = true;
     /// Type of the in-band gap signal; empty: none is sent.
     std::string gap_event = "sse-gap";
     /// Pass the upstream's `retry:` on.
     bool forward_retry = true;
+    /// Pass the upstream's comments on to the clients that are attached and have taken all events before them.
+    bool forward_comments = true;
     /// With one client: read no faster than it takes the events, so that it never falls out of the log; with none: hold
     /// what came after the last one left. Otherwise, and always with several clients, the slow fall out.
     bool backpressure = true;
@@ -44,25 +51,29 @@ struct LiveStreamOptions {
 /// One upstream stream, its log, and the clients that read it: upstream -> verified events -> interceptors -> log -> cursors.
 ///
 /// Runs until the upstream is finished for good or `stop()`; a dropped upstream is reconnected meanwhile and its clients
-/// stay. Owned by shared_ptr. Thread safety: one object only from its strand.
+/// stay. One that catches up (`catch_up()`) ends where another one's log begins, and its clients go on there.
+/// Owned by shared_ptr. Thread safety: one object only from its strand.
 template <class Traits = DefaultTraits>
 class BasicLiveStream : public std::enable_shared_from_this<BasicLiveStream<Traits>> {
 public:
     using Upstream = BasicReconnectingStream<Traits>;
     using Writer = BasicClientWriter<Traits>;
 
-    /// `interceptors` and `metrics` must outlive the stream.
+    /// `seal`: of the identity that the stream is for; its keys, `support`, which learns from this stream, `interceptors` and
+    /// `metrics` must outlive it.
     BasicLiveStream(const asio::any_io_executor& executor, std::unique_ptr<Upstream> upstream, std::string method, std::string target,
-                    LiveStreamOptions options, const InterceptorChain& interceptors, GatewayMetrics& metrics)
+                    LiveStreamOptions options, StreamSeal seal, ResumeSupportLearner& support, const InterceptorChain& interceptors,
+                    GatewayMetrics& metrics)
         : executor_{executor},
           upstream_{std::move(upstream)},
           method_{std::move(method)},
           target_{std::move(target)},
           options_{std::move(options)},
+          support_{support},
           interceptors_{interceptors},
           metrics_{metrics},
           log_{std::make_shared<EventLog>(options_.log)},
-          framer_{options_.ids, random_epoch()},
+          framer_{{options_.ids, options_.seal_wide_ids, options_.fill_in_ids}, random_epoch(), seal},
           space_{executor},
           idle_since_{Traits::Clock::now()} {}
 
@@ -72,53 +83,70 @@ public:
         spawn(executor_, run(this->shared_from_this()));
     }
 
+    /// Before `start()`: this stream serves a client whose id `main` no longer has, and is read only until it meets `main`'s
+    /// log. `seen`: that id, as clients know it.
+    void catch_up(const std::shared_ptr<BasicLiveStream>& main, std::string seen) {
+        main_ = main;
+        seen_ = std::move(seen);
+    }
+
     /// Ends the stream now; its clients are broken off, visibly.
     void stop() {
         upstream_->close();
         space_.notify();
     }
 
-    /// A client's cursor joins; its writer has been started. It is told when the stream ends.
+    /// A client's cursor joins; its writer has been started. It is told when the stream ends. Until `Writer::leave()`, which must
+    /// be called, each owns the other.
     void attach(const std::shared_ptr<Writer>& writer) {
         clients_.push_back(writer);
+        const auto self = this->shared_from_this();
+        writer->belong([self] { self->on_space(); }, [self, raw = writer.get()] { self->detach(*raw); });
         writer->pump();
-        if (ended_) writer->close_after_log(complete_);
+        if (ended_) end(writer);
         on_space();
     }
 
-    void detach(const std::shared_ptr<Writer>& writer) {
-        const auto found = std::find(clients_.begin(), clients_.end(), writer);
-        if (found == clients_.end()) return;
-        clients_.erase(found);
-        idle_since_ = Traits::Clock::now();
-        held_ = writer->cursor();
-        if (!options_.lingers && clients_.empty()) stop();
-        space_.notify();
+    /// Ends what clients there are in favour of a newer one.
+    void displace() {
+        for (const auto& client : clients_) client->displace();
     }
 
-    /// Ends what clients there are in favour of a newer one. Returns the cursor of the last one that was here.
-    EventLog::Sequence displace() {
-        EventLog::Sequence cursor = held_;
-        for (const auto& client : clients_) {
-            cursor = client->cursor();
-            client->displace();
-        }
-        return cursor;
-    }
+    /// The cursor of the last client that is or was here.
+    EventLog::Sequence client_cursor() const { return clients_.empty() ? held_ : clients_.back()->cursor(); }
 
-    /// The cursor behind the event of that id, if the log has it. The gateway's own id with sequence 0 stands for the
-    /// beginning.
+    /// The cursor of a client that says it has seen the event of that id; nothing where what follows is not all in the log.
     std::optional<EventLog::Sequence> find(std::string_view id) const {
-        const auto minted = MintedId::parse(id);
-        const bool beginning = minted && minted->epoch == epoch() && minted->sequence == 0;
-        if (beginning) return log_->holds(0) ? std::optional<EventLog::Sequence>{0} : std::nullopt;
-        return log_->find(id);
+        if (!leads_on()) return std::nullopt;
+        // Where an id stands for two events, the client means one that was written to somebody.
+        const auto found = log_->find(id, furthest());
+        return found ? found : log_->find(id);
     }
 
-    /// Called by a writer when its cursor has moved on after its socket had been full.
-    void on_space() {
-        if (waiting_for_space_) space_.notify();
+    /// The same for an id that this stream may have minted; sequence 0 stands for the beginning.
+    std::optional<EventLog::Sequence> find(const MintedId& id) const {
+        const bool held = id.epoch == epoch() && log_->holds(id.sequence) && leads_on();
+        return held ? std::optional{id.sequence} : std::nullopt;
     }
+
+    /// Whether that id is of the newest event, be it that the log has dropped it already.
+    bool is_newest(std::string_view upstream_id) const {
+        const bool at_rest = !ended_ && !upstream_->tracker().verifying();
+        return at_rest && !upstream_id.empty() && newest_upstream_id() == upstream_id;
+    }
+
+    /// The upstream's id of the newest event; empty where that has none.
+    std::string newest_upstream_id() const {
+        return newest_with_id_ == log_->last() ? std::string{upstream_->tracker().cursor()} : std::string{};
+    }
+
+    /// It has caught up with another stream, where its clients go on.
+    bool joined() const noexcept { return joined_ != nullptr; }
+
+    /// The id by which clients know the upstream's.
+    std::string client_id(std::string_view upstream_id) { return std::string{framer_.client_id(*log_, upstream_id)}; }
+    /// The gateway's own id of an event; 0 stands for the stream's beginning.
+    std::string own_id(EventLog::Sequence sequence) const { return framer_.own_id(sequence); }
 
     /// Heartbeats and write deadlines of the clients, and the log's age bound.
     void check(TimePoint now) {
@@ -137,6 +165,9 @@ public:
     bool ended() const noexcept { return ended_; }
     /// Whether the end was an orderly one; meaningful once ended.
     bool complete() const noexcept { return complete_; }
+    /// What its client waited for was answered in the upstream's place (`LiveStreamOptions::farewell`): there is nothing to come
+    /// back for.
+    bool said_farewell() const noexcept { return said_farewell_; }
     /// When the last client left; meaningful while none is attached.
     TimePoint idle_since() const noexcept { return idle_since_; }
     std::error_code error() const noexcept { return upstream_->error(); }
@@ -145,6 +176,23 @@ private:
     static std::uint64_t random_epoch() {
         std::random_device source;
         return (std::uint64_t{source()} << 32) | source();
+    }
+
+    void on_space() {
+        if (waiting_for_space_) space_.notify();
+    }
+
+    void detach(const Writer& writer) {
+        held_ = writer.cursor();
+        remove(writer);
+        if (!options_.lingers && clients_.empty()) stop();
+        space_.notify();
+    }
+
+    void remove(const Writer& writer) {
+        furthest_ = std::max(furthest_, held_);
+        std::erase_if(clients_, [&writer](const auto& client) { return client.get() == &writer; });
+        idle_since_ = Traits::Clock::now();
     }
 
     // The parameter keeps the stream alive while it runs.
@@ -199,14 +247,20 @@ private:
             ++reconnects_;
             break;
         case StreamItem::Kind::resumed: take_resumed(item); break;
+        case StreamItem::Kind::comment:
+            if (options_.forward_comments && !clients_.empty()) static_cast<void>(SseWriter{comments_}.comment(item.event.data));
+            break;
         default: break;
         }
     }
 
     void take_event(const SseEventView& event) {
+        if (meets_main(event)) return;
         const std::size_t before = log_->bytes();
         const auto append = [this](const SseEventView& one) {
-            (framer_.append(*log_, one, now_) ? metrics_.events : metrics_.events_refused).add();
+            const bool framed = framer_.append(*log_, one, now_);
+            (framed ? metrics_.events : metrics_.events_refused).add();
+            if (framed && one.has_id) newest_with_id_ = log_->last();
         };
         if (interceptors_.empty()) {
             append(event);
@@ -215,6 +269,33 @@ private:
         }
         unpublished_bytes_ += log_->bytes() > before ? log_->bytes() - before : event.data.size();
     }
+
+    // Whether this event, and with it all that follows, is in the log of the stream that is being caught up with, or will be.
+    bool meets_main(const SseEventView& event) {
+        const auto main = main_.lock();
+        if (!main || main->ended()) return false;
+        std::optional<EventLog::Sequence> cursor = main->find(seen_);
+        if (!cursor && event.has_id && !event.id.empty()) {
+            seen_.assign(framer_.client_id(*log_, event.id));
+            cursor = main->find(seen_);
+            if (cursor) --*cursor;
+        }
+        if (!cursor) return false;
+        joined_ = main;
+        joined_at_ = *cursor;
+        upstream_->close();
+        return true;
+    }
+
+    // How far any client has got.
+    EventLog::Sequence furthest() const {
+        EventLog::Sequence cursor = furthest_;
+        for (const auto& client : clients_) cursor = std::max(cursor, client->cursor());
+        return cursor;
+    }
+
+    // All that a client at the end of this log misses is still in the one where it would go on.
+    bool leads_on() const { return !joined_ || joined_->log()->holds(joined_at_); }
 
     void take_drop(const StreamItem& item) {
         metrics_.drop(item.end).add();
@@ -239,6 +320,7 @@ private:
 
     void take_resumed(const StreamItem& item) {
         metrics_.resume(item.outcome).add();
+        support_.observe(item.outcome);
         if (!item.gap) return;
         metrics_.gap(item.lost);
         if (!options_.gap_event.empty()) {
@@ -254,6 +336,9 @@ private:
         published_ = log_->last();
         unpublished_bytes_ = 0;
         for (const auto& client : clients_) client->pump();
+        if (comments_.empty()) return;
+        for (const auto& client : clients_) client->insert(comments_);
+        comments_.clear();
     }
 
     // Whether reading on would push out of the log what its only reader has not had.
@@ -269,19 +354,38 @@ private:
 
     void end() {
         ended_ = true;
-        complete_ = upstream_->ended_complete();
+        complete_ = !joined_ && upstream_->ended_complete();
         if (!complete_ && upstream_->error() != Error::closed) say_farewell();
-        (complete_ ? metrics_.streams_completed : metrics_.streams_cut).add();
+        (complete_ ? metrics_.streams_completed : joined_ ? metrics_.streams_joined : metrics_.streams_cut).add();
         idle_since_ = Traits::Clock::now();
-        for (const auto& client : clients_) client->close_after_log(complete_);
+        const auto clients = clients_;  // those that go on elsewhere leave
+        for (const auto& client : clients) end(client);
     }
 
+    void end(const std::shared_ptr<Writer>& client) {
+        if (!joined_) return client->close_after_log(complete_);
+        const std::weak_ptr<BasicLiveStream> self = this->weak_from_this();
+        client->continue_with(joined_->log(), joined_at_, [self, writer = std::weak_ptr{client}] {
+            const auto from = self.lock();
+            const auto moved = writer.lock();
+            if (!from || !moved) return;
+            from->metrics_.clients_joined.add();
+            from->held_ = from->log_->last();
+            from->remove(*moved);
+            from->joined_->attach(moved);
+        });
+    }
+
+    // With ids of the gateway's own, so that a client can tell that it has seen it.
     void say_farewell() {
         for (const std::string& data : options_.farewell) {
+            const std::string id = own_id(log_->last() + 1);
             SseEventView event;
             event.type = "message";
             event.data = data;
-            static_cast<void>(framer_.append(*log_, event, now_));
+            event.has_id = true;
+            event.id = id;
+            said_farewell_ = framer_.append(*log_, event, now_) || said_farewell_;
         }
     }
 
@@ -290,6 +394,7 @@ private:
     std::string method_;
     std::string target_;
     LiveStreamOptions options_;
+    ResumeSupportLearner& support_;
     const InterceptorChain& interceptors_;
     GatewayMetrics& metrics_;
     std::shared_ptr<EventLog> log_;
@@ -299,7 +404,14 @@ private:
     TimePoint now_{};
     TimePoint idle_since_;
     EventLog::Sequence published_ = 0;
-    EventLog::Sequence held_ = 0;
+    EventLog::Sequence held_ = 0;      // cursor of the client that left last
+    EventLog::Sequence furthest_ = 0;  // of all that have left
+    EventLog::Sequence newest_with_id_ = 0;
+    std::weak_ptr<BasicLiveStream> main_;        // to be caught up with
+    std::string seen_;                           // what the client of a stream that catches up has seen last
+    std::shared_ptr<BasicLiveStream> joined_;    // caught up with: clients go on there
+    EventLog::Sequence joined_at_ = 0;
+    std::string comments_;                       // to be passed on behind the events
     std::uint64_t duplicates_ = 0;
     std::uint64_t reconnects_ = 0;
     std::array<std::uint64_t, eviction_reason_count> evicted_{};  // counted in the metrics already
@@ -309,6 +421,7 @@ private:
     bool waiting_for_space_ = false;
     bool ended_ = false;
     bool complete_ = false;
+    bool said_farewell_ = false;
 };
 
 using LiveStream = BasicLiveStream<>;

@@ -15,6 +15,7 @@
 #include <rejoin/resume/end_reason.hpp>
 #include <rejoin/resume/phase.hpp>
 #include <rejoin/resume/resume_outcome.hpp>
+#include <rejoin/resume/resume_support.hpp>
 
 namespace rejoin {
 
@@ -117,10 +118,13 @@ struct GatewayMetrics {
     Counter streams_opened;
     Counter streams_completed;
     Counter streams_cut;
+    Counter streams_joined;      ///< that caught up with another stream, where their clients went on
     Counter clients_opened;      ///< stream responses begun
     Counter clients_resumed;     ///< of those, continued from a log
     Counter clients_joined;      ///< of those, behind the log's oldest event: caught up from the upstream, then joined to the log
     Counter clients_too_slow;    ///< cut because their cursor fell out of the log or they took nothing
+    Counter clients_skipped;     ///< times that a client did not keep up and went on behind a gap
+    Counter events_skipped;      ///< events passed over in those
     Counter client_bytes;        ///< bytes written to clients on event streams
     Counter events;              ///< events appended to logs
     Counter events_refused;      ///< events that can't be framed (an interceptor's doing), dropped
@@ -163,6 +167,13 @@ struct GatewayMetrics {
         if (lost > 0) gap_events.observe(lost);
     }
 
+    /// A client that did not keep up was moved on.
+    void skipped(std::uint64_t times, std::uint64_t events_lost) noexcept {
+        clients_skipped.add(times);
+        events_skipped.add(events_lost);
+        gap(events_lost);
+    }
+
     void evicted(EvictionReason reason, std::uint64_t events_dropped) noexcept {
         evictions.add(events_dropped);
         evictions_by[static_cast<std::size_t>(reason)].add(events_dropped);
@@ -194,7 +205,7 @@ struct GatewayMetrics {
     }
 
 private:
-    static const std::array<Counter GatewayMetrics::*, 21> counters;
+    static const std::array<Counter GatewayMetrics::*, 24> counters;
 
     template <std::size_t size>
     static void add_each(std::array<Counter, size>& to, const std::array<Counter, size>& from) noexcept {
@@ -203,11 +214,12 @@ private:
 };
 
 // Behind the class, which must be complete for pointers to its members to be constants.
-inline constexpr std::array<Counter GatewayMetrics::*, 21> GatewayMetrics::counters{
+inline constexpr std::array<Counter GatewayMetrics::*, 24> GatewayMetrics::counters{
     &GatewayMetrics::requests,       &GatewayMetrics::upstream_requests, &GatewayMetrics::upstream_failures,
     &GatewayMetrics::upstream_bytes, &GatewayMetrics::streams_opened,    &GatewayMetrics::streams_completed,
     &GatewayMetrics::streams_cut,    &GatewayMetrics::clients_opened,    &GatewayMetrics::clients_resumed,
     &GatewayMetrics::clients_joined, &GatewayMetrics::clients_too_slow,  &GatewayMetrics::client_bytes,
+    &GatewayMetrics::streams_joined, &GatewayMetrics::clients_skipped,   &GatewayMetrics::events_skipped,
     &GatewayMetrics::events,         &GatewayMetrics::events_refused,    &GatewayMetrics::events_delivered,
     &GatewayMetrics::duplicates,     &GatewayMetrics::gaps,              &GatewayMetrics::heartbeats,
     &GatewayMetrics::heartbeats_missed, &GatewayMetrics::stalls,         &GatewayMetrics::evictions};
@@ -218,6 +230,7 @@ struct GatewayGauges {
     std::uint64_t clients = 0;     ///< on a stream
     std::uint64_t log_events = 0;  ///< in all logs
     std::uint64_t log_bytes = 0;   ///< of those events
+    ResumeSupport resume_support = ResumeSupport::unknown;  ///< what the upstream was seen to make of `Last-Event-ID`; not summed up
 
     GatewayGauges& operator+=(const GatewayGauges& other) noexcept {
         streams += other.streams;

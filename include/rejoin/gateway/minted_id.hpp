@@ -12,12 +12,14 @@
 
 namespace rejoin {
 
-/// An id of the gateway's own, for streams whose upstream sends none: `rj-<epoch>-<sequence>`. The epoch is random and new
-/// for each log, so an id of another log, or of one before a restart, is never taken for one of this.
+/// An id of the gateway's own, for streams whose upstream sends none: `rj-<epoch>-<sequence>`, behind which a `StreamSeal`
+/// puts its authentication. The epoch is random and new for each log, so an id of another log, or of one before a restart,
+/// is never taken for one of this.
 struct MintedId {
     std::uint64_t epoch = 0;
     std::uint64_t sequence = 0;
 
+    static constexpr std::string_view prefix = "rj-";
     /// Longest text of an id.
     static constexpr std::size_t max_size = 3 + 16 + 1 + 20;
 
@@ -47,9 +49,6 @@ struct MintedId {
         if (canonical != whole) return std::nullopt;
         return id;
     }
-
-private:
-    static constexpr std::string_view prefix = "rj-";
 };
 
 }  // namespace rejoin

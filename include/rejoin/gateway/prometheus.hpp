@@ -194,6 +194,19 @@ public:
         for (const MetricsSource& source : sources_) writer_.sample(source.now.*member, route(source));
     }
 
+    // A sample for each state, 1 for the one that is.
+    template <class State, class Text>
+    void state(std::string_view name, std::string_view help, std::string_view label, State GatewayGauges::*member, Text text, std::size_t states) {
+        writer_.gauge(name, help);
+        for (const MetricsSource& source : sources_) {
+            for (std::size_t i = 0; i < states; ++i) {
+                const std::array labels{PrometheusLabel{label, text(i)}, PrometheusLabel{"route", source.route}};
+                const bool is = source.now.*member == static_cast<State>(i);
+                writer_.sample(std::uint64_t{is}, std::span{labels}.first(source.route.empty() ? 1 : 2));
+            }
+        }
+    }
+
     void histogram(std::string_view name, std::string_view help, Histogram GatewayMetrics::*member, double unit) {
         writer_.histogram(name, help);
         for (const MetricsSource& source : sources_) writer_.sample(source.metrics.*member, unit, route(source));
@@ -253,6 +266,9 @@ inline void write_metrics(std::string& out, std::span<const MetricsSource> sourc
     text.gauge("rejoin_log_events", "Events kept in all logs.", &G::log_events);
     text.gauge("rejoin_log_bytes", "Bytes of events kept in all logs.", &G::log_bytes);
 
+    text.state("rejoin_upstream_honours_last_event_id", "What the upstream was seen to make of Last-Event-ID.", "support", &G::resume_support,
+               detail::name_of<ResumeSupport>, resume_support_count);
+
     text.counter("rejoin_requests_total", "Requests taken from clients.", &M::requests);
     constexpr std::array<std::string_view, 5> classes{"1xx", "2xx", "3xx", "4xx", "5xx"};
     text.counters("rejoin_responses_total", "Responses to clients, by class of status.", "code", &M::responses,
@@ -278,6 +294,8 @@ inline void write_metrics(std::string& out, std::span<const MetricsSource> sourc
     text.counter("rejoin_streams_opened_total", "Upstream streams opened.", &M::streams_opened);
     text.counter("rejoin_streams_completed_total", "Upstream streams that ended in the orderly way.", &M::streams_completed);
     text.counter("rejoin_streams_cut_total", "Upstream streams that were cut for good.", &M::streams_cut);
+    text.counter("rejoin_streams_joined_total", "Upstream streams that caught up with another one and gave it their clients.",
+                 &M::streams_joined);
     text.counter("rejoin_events_total", "Events taken into logs.", &M::events);
     text.counter("rejoin_events_refused_total", "Events dropped because they can't be framed.", &M::events_refused);
     text.counters("rejoin_log_evictions_total", "Events dropped from logs, by the bound that was reached.", "reason", &M::evictions_by,
@@ -289,6 +307,8 @@ inline void write_metrics(std::string& out, std::span<const MetricsSource> sourc
                  &M::clients_joined);
     text.counters("rejoin_client_ends_total", "Stream responses that ended, by how.", "end", &M::client_ends, detail::name_of<ClientEnd>);
     text.counter("rejoin_clients_too_slow_total", "Clients cut because they did not keep up.", &M::clients_too_slow);
+    text.counter("rejoin_clients_skipped_total", "Times that a client did not keep up and went on behind a gap.", &M::clients_skipped);
+    text.counter("rejoin_events_skipped_total", "Events passed over for clients that did not keep up.", &M::events_skipped);
     text.counter("rejoin_events_delivered_total", "Events written to clients.", &M::events_delivered);
     text.counter("rejoin_client_sent_bytes_total", "Bytes of event streams written to clients.", &M::client_bytes);
     text.counter("rejoin_heartbeats_sent_total", "Heartbeats written to clients.", &M::heartbeats);

@@ -7,12 +7,13 @@
 #include <string_view>
 
 #include <rejoin/http/message.hpp>
+#include <rejoin/sse/detail/utf8.hpp>
 
 namespace rejoin {
 
 /// The event id a client says it has seen: the header, else in a GET the query parameter `last_event_id` or `lastEventId`,
 /// which is what clients use that can't set headers. A header beats the parameter even if empty; of several parameters
-/// the last counts; an empty id is none.
+/// the last counts; an empty id is none. A header that is no UTF-8 is taken for Latin-1, as JavaScript's fetch sends it.
 struct ResumeRequest {
     std::optional<std::string> id;
     /// The target without the parameter, which is not the upstream's to see. That of other methods is left as it is.
@@ -37,11 +38,23 @@ struct ResumeRequest {
             }
             at = end;
         }
-        if (const auto header = request.fields.get("Last-Event-ID")) id = std::string{*header};
+        if (const auto header = request.fields.get("Last-Event-ID")) {
+            id = detail::utf8_valid(*header) ? std::string{*header} : utf8_of_latin_1(*header);
+        }
         if (id && id->empty()) id.reset();
     }
 
 private:
+    static std::string utf8_of_latin_1(std::string_view text) {
+        std::string out;
+        for (const char c : text) {
+            const auto byte = static_cast<unsigned char>(c);
+            if (byte >= 0x80) out += static_cast<char>(0xC0 | byte >> 6);
+            out += byte < 0x80 ? c : static_cast<char>(0x80 | (byte & 0x3F));
+        }
+        return out;
+    }
+
     static std::string percent_decoded(std::string_view text) {
         std::string out;
         for (std::size_t i = 0; i < text.size(); ++i) {

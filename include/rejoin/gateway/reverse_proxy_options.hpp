@@ -3,12 +3,14 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <rejoin/client/reconnecting_stream.hpp>
 #include <rejoin/gateway/client_writer.hpp>
+#include <rejoin/gateway/id_keys.hpp>
 #include <rejoin/gateway/live_stream.hpp>
 #include <rejoin/gateway/post_streams.hpp>
 #include <rejoin/gateway/stream_directory.hpp>
@@ -25,7 +27,7 @@ enum class GapPolicy {
 /// Which clients of one principal and target read the same upstream stream.
 enum class Sharing {
     own,        ///< Each client has its own; one that comes back with an id goes on with the one it left.
-    exclusive,  ///< There is one, for one client: the newest connection takes it over, where the one before it was.
+    exclusive,  ///< There is one, for one client: the newest connection takes it over. One without an id begins anew.
     shared,     ///< There is one, for any number of clients; one without an id joins it live.
 };
 
@@ -44,7 +46,7 @@ struct ReverseProxyOptions {
     std::size_t idle_connections = 32;
     SseHttpClientOptions client;
     SseLimits limits;
-    HealthMonitorOptions health;
+    HealthMonitorOptions health = {.resumed = std::chrono::seconds{3}};
     /// Clients are cut when an outage lasts for `max_outage`. An empty policy stands for `resilient_retry_policy()`.
     ReconnectionOptions reconnection = {.max_outage = std::chrono::seconds{60}};
     EventTrackerOptions tracker;
@@ -52,8 +54,11 @@ struct ReverseProxyOptions {
     ClientWriterOptions writer;
     StreamDirectoryOptions directory;
     GapPolicy gap = GapPolicy::continue_live;
-    /// Headers whose values tell principals apart.
+    /// Headers whose values tell principals apart, and names of cookies that do where `Cookie` is none of the headers.
     std::vector<std::string> principal = StreamIdentity::default_principal();
+    std::vector<std::string> principal_cookies = {};
+    /// What event ids are authenticated with. Null: a key of chance, which dies with the gateway, and sealed ids with it.
+    std::shared_ptr<const IdKeys> keys = nullptr;
     Sharing sharing = Sharing::own;
     /// What becomes of streams that answer requests with side effects.
     PostStreams post = PostStreams::resume;

@@ -14,12 +14,15 @@
 
 #include <rejoin/gateway/client_session.hpp>
 #include <rejoin/gateway/detail/journey.hpp>
+#include <rejoin/gateway/detail/openings.hpp>
 #include <rejoin/gateway/detail/stream_setup.hpp>
 #include <rejoin/gateway/forwarding.hpp>
 #include <rejoin/gateway/http_forwarder.hpp>
 #include <rejoin/gateway/http_server.hpp>
+#include <rejoin/gateway/resume_planner.hpp>
 #include <rejoin/gateway/resume_request.hpp>
 #include <rejoin/gateway/reverse_proxy_options.hpp>
+#include <rejoin/gateway/stream_drain.hpp>
 #include <rejoin/gateway/upstream_access.hpp>
 
 namespace rejoin {
@@ -40,7 +43,9 @@ public:
           options_{std::move(options)},
           access_{executor, options_, metrics_},
           forwarder_{options_.client, options_.body_idle},
+          keys_{options_.keys ? options_.keys : std::make_shared<const IdKeys>()},
           directory_{options_.directory},
+          planner_{options_, *keys_, directory_},
           ticker_{executor, [this](TimePoint now) { return tick(now); }} {
         options_.stream.forward_retry = options_.stream.forward_retry && !options_.retry;
         const auto is_session = [](const std::string& name) { return detail::iequals(name, "Mcp-Session-Id"); };
@@ -61,6 +66,7 @@ public:
     /// What there is now.
     GatewayGauges gauges() const {
         GatewayGauges now;
+        now.resume_support = planner_.support().value();
         now.streams = directory_.size();
         directory_.for_each([&now](const Stream& stream, bool) {
             now.clients += stream.clients().size();
@@ -73,37 +79,12 @@ public:
     /// Answers one request; the result tells whether the connection may take another.
     Awaitable<bool> handle(Exchange& exchange) {
         metrics_.requests.add();
-        auto target = origin_form(exchange.request.target);
-        const bool tunnel = exchange.request.method == "CONNECT";
-        if (tunnel) {
-            const bool reusable = co_await exchange.respond(405, "no tunnels here");
-            co_return reusable;
-        }
-        if (!target) {
-            const bool reusable = co_await exchange.respond(400, "bad request target");
-            co_return reusable;
-        }
-        exchange.request.target = std::move(*target);
-        if (climbs(exchange.request.target)) {
-            const bool reusable = co_await exchange.respond(400, "bad request target");
-            co_return reusable;
-        }
-        const ResumeRequest resume{exchange.request};
-        // Whatever a stream answered, a client comes back to it by GET.
-        const StreamIdentity identity{exchange.request, "GET", resume.target, options_.principal};
-        if (exchange.request.method == "GET") {
-            auto known = lookup(exchange.request, identity, resume);
-            if (known) {
-                const bool reusable = co_await continue_stream(exchange, resume, std::move(*known));
-                metrics_.responded(exchange.outcome.status);
-                co_return reusable;
-            }
-        }
-        const bool reusable = co_await forward(exchange, resume, identity);
+        Answer answer = co_await this->answer(exchange);
+        bool reusable = answer.reusable;
+        // Nothing of what led here is in memory while a stream lasts.
+        if (answer.stream) reusable = co_await serve_client(exchange, std::move(*answer.stream), options_.writer, options_.retry, metrics_);
         metrics_.responded(exchange.outcome.status);
-        // The end of an MCP session, whatever the server thinks of it.
-        if (exchange.request.method == "DELETE" && options_.post == PostStreams::mcp) directory_.erase(identity);
-        co_return reusable;
+        co_return reusable && !(answer.stream && draining_);
     }
 
     /// Ends all streams over `window`: each client's response ends in the orderly way, between events, after a `retry:` that
@@ -111,30 +92,7 @@ public:
     /// Completes when all are ended.
     Awaitable<> drain(Duration window) {
         draining_ = true;
-        std::vector<std::shared_ptr<typename Stream::Writer>> writers;
-        directory_.for_each([&](const Stream& stream, bool answers_get) {
-            if (answers_get) writers.insert(writers.end(), stream.clients().begin(), stream.clients().end());
-        });
-        std::minstd_rand random{std::random_device{}()};
-        std::shuffle(writers.begin(), writers.end(), random);
-        std::uniform_int_distribution<int> spread{500, 3000};
-        typename Traits::Timer pause{executor_};
-        std::error_code ignored;
-        // At most about a hundred steps: a step for each of many thousand clients would be all timer.
-        const std::size_t step = std::max<std::size_t>(1, writers.size() / 100);
-        const auto steps = static_cast<Duration::rep>(writers.size() / step + 1);
-        for (std::size_t i = 0; i < writers.size(); ++i) {
-            std::string retry = "retry: " + std::to_string(spread(random)) + "\n";
-            writers[i]->close_now(retry);
-            if ((i + 1) % step != 0) continue;
-            pause.expires_after(window / steps);
-            co_await pause.async_wait(detail::to_error(ignored));
-        }
-        const TimePoint until = Traits::Clock::now() + window;
-        while (has_clients() && Traits::Clock::now() < until) {
-            pause.expires_after(std::chrono::milliseconds{20});
-            co_await pause.async_wait(detail::to_error(ignored));
-        }
+        co_await drain_streams(directory_, executor_, window);
         stop();
     }
 
@@ -160,111 +118,135 @@ private:
 
     using Journey = detail::Journey;
 
-    // --- which stream ---
+    // A request that has been answered, or is to be served from a stream.
+    struct Answer {
+        Answer(bool reusable_) : reusable{reusable_} {}
+        Answer(Entry entry) : stream{std::move(entry)} {}
+        bool reusable = false;
+        std::optional<Entry> stream = {};
+    };
 
-    std::optional<Entry> lookup(const RequestHead& request, const StreamIdentity& identity, const ResumeRequest& resume) const {
-        // Of MCP's clients only those in a session are one client.
-        const bool in_session = options_.post == PostStreams::mcp && request.fields.contains("Mcp-Session-Id");
-        const bool exclusive = options_.sharing == Sharing::exclusive || in_session;
-        if (resume.id) {
-            auto found = directory_.find(identity, *resume.id);
-            if (!found) return std::nullopt;
-            if (exclusive) found->stream->displace();
-            return Entry{std::move(found->stream), found->cursor};
-        }
-        if (options_.sharing != Sharing::shared && !exclusive) return std::nullopt;
-        const StreamPtr known = directory_.live(identity);
-        if (!known) return std::nullopt;
-        return Entry{known, exclusive ? known->displace() : known->log()->last()};
-    }
+    using Plan = BasicResumePlan<Traits>;
 
-    Awaitable<bool> continue_stream(Exchange& exchange, const ResumeRequest& resume, Entry entry) {
-        const bool at_end = entry.stream->ended() && entry.cursor == entry.stream->log()->last();
-        if (at_end && entry.stream->complete()) {
-            // WHATWG HTML 9.2.3: 204 is how a client is told that there is nothing to come back for.
-            const bool reusable = co_await exchange.respond(204, std::string{});
+    Awaitable<Answer> answer(Exchange& exchange) {
+        const RequestHead& request = exchange.request;
+        auto target = origin_form(request.target);
+        if (request.method == "CONNECT") {
+            const bool reusable = co_await exchange.respond(405, "no tunnels here");
             co_return reusable;
         }
-        entry.resume = ClientResume::live;
-        if (resume.id) {
-            metrics_.clients_resumed.add();
-            entry.continuity = "exact";
-            entry.resume = ClientResume::exact;
-            if (options_.post == PostStreams::mcp && mcp_primes(mcp_version(exchange.request))) entry.primer = *resume.id;
+        if (!target || climbs(*target)) {
+            const bool reusable = co_await exchange.respond(400, "bad request target");
+            co_return reusable;
         }
-        const bool reusable = co_await serve(exchange, std::move(entry));
-        co_return reusable;
-    }
-
-    // A client whose id is one of the gateway's own that no log has any more: nothing upstream could know it either.
-    Awaitable<bool> answer_gap(Exchange& exchange, const std::string& id, StreamPtr kept, Journey journey) {
-        const auto seen = MintedId::parse(id);
-        const bool known = kept && seen && kept->log()->last() >= seen->sequence;
-        metrics_.gap(known ? kept->log()->last() - seen->sequence : 0);
-        if (options_.gap == GapPolicy::gone) {
+        exchange.request.target = std::move(*target);
+        const ResumeRequest resume{request};
+        // Whatever a stream answered, a client comes back to it by GET.
+        const StreamIdentity identity = identity_of(request, resume.target);
+        const bool get = request.method == "GET";
+        Plan plan;
+        if (get) plan = planner_.plan(request, identity, resume.id);
+        std::shared_ptr<void> opening;
+        if (get && plan.kind == Plan::Kind::fresh && options_.sharing == Sharing::shared && accepts_event_stream(request.fields)) {
+            co_await openings_.wait(identity.text());
+            plan = planner_.plan(request, identity, resume.id);
+            if (plan.kind == Plan::Kind::fresh) opening = openings_.begin(identity.text());
+        }
+        if (plan.kind == Plan::Kind::log) {
+            Answer answer = co_await continue_stream(exchange, identity, resume.id, std::move(plan));
+            co_return std::move(answer);
+        }
+        if (plan.kind == Plan::Kind::refused) {
+            metrics_.gap(plan.lost);
             HttpFields fields;
             fields.set("SSE-Resume", "reset");
             const bool reusable = co_await exchange.respond(410, "event id is gone", std::move(fields));
             co_return reusable;
         }
-        if (kept) {
-            const EventLog& log = *kept->log();
-            const EventLog::Sequence cursor = options_.gap == GapPolicy::oldest ? log.first() - 1 : log.last();
-            Entry entry{std::move(kept), cursor};
-            entry.resume = ClientResume::gap;
-            entry.continuity = gap_header(id, cursor > seen->sequence ? std::to_string(cursor - seen->sequence) : "unknown");
-            const bool reusable = co_await serve(exchange, std::move(entry));
-            co_return reusable;
+        Journey journey = prepare(exchange, resume, identity, plan);
+        journey.opening = std::move(opening);
+        if (plan.kind == Plan::Kind::gap) {
+            Answer answer = co_await answer_gap(exchange, *resume.id, std::move(plan), std::move(journey));
+            co_return std::move(answer);
         }
-        journey.continuity = gap_header(id, "unknown");
-        const bool reusable = co_await travel(exchange, std::move(journey));
-        co_return reusable;
+        Answer answer = co_await travel(exchange, std::move(journey));
+        // The end of an MCP session, whatever the server thinks of it.
+        if (request.method == "DELETE" && options_.post == PostStreams::mcp) directory_.erase(identity);
+        co_return std::move(answer);
     }
 
-    static std::string gap_header(const std::string& id, const std::string& lost) { return "gap; from=" + id + "; lost=" + lost; }
+    StreamIdentity identity_of(const RequestHead& request, const std::string& target) const {
+        return {request, "GET", target, options_.principal, options_.principal_cookies};
+    }
+
+    // --- clients that come back ---
+
+    Awaitable<Answer> continue_stream(Exchange& exchange, const StreamIdentity& identity, std::optional<std::string> id, Plan plan) {
+        Entry entry{std::move(plan.stream), plan.cursor};
+        const bool over = entry.stream->complete() || entry.stream->said_farewell();
+        if (entry.stream->ended() && over && entry.cursor == entry.stream->log()->last()) {
+            // WHATWG HTML 9.2.3: 204 is how a client is told that there is nothing to come back for.
+            const bool reusable = co_await exchange.respond(204, std::string{});
+            co_return reusable;
+        }
+        displace(exchange.request, identity, *entry.stream);
+        entry.resume = ClientResume::live;
+        if (id) {
+            metrics_.clients_resumed.add();
+            entry.continuity = "exact";
+            entry.resume = ClientResume::exact;
+            if (options_.post == PostStreams::mcp && mcp_primes(mcp_version(exchange.request))) entry.primer = std::move(*id);
+        }
+        co_return std::move(entry);
+    }
+
+    // The newest connection of a client wins.
+    void displace(const RequestHead& request, const StreamIdentity& identity, Stream& stream) {
+        if (!planner_.is_exclusive(request)) return;
+        stream.displace();
+        if (options_.sharing == Sharing::exclusive) directory_.displace(identity);
+    }
+
+    Awaitable<Answer> answer_gap(Exchange& exchange, const std::string& id, Plan plan, Journey journey) {
+        metrics_.gap(plan.lost);
+        if (plan.stream) {
+            displace(exchange.request, journey.identity, *plan.stream);
+            Entry entry{std::move(plan.stream), plan.cursor};
+            entry.resume = ClientResume::gap;
+            entry.continuity = gap_field(id, plan.lost);
+            append_gap_event(entry.notice, options_.stream.gap_event, "not_kept", id, plan.lost);
+            co_return std::move(entry);
+        }
+        journey.begin_anew(id, options_.stream.gap_event);
+        Answer answer = co_await travel(exchange, std::move(journey));
+        co_return std::move(answer);
+    }
 
     // --- forwarding ---
 
-    Awaitable<bool> forward(Exchange& exchange, const ResumeRequest& resume, const StreamIdentity& identity) {
+    Journey prepare(const Exchange& exchange, const ResumeRequest& resume, const StreamIdentity& identity, const Plan& plan) {
         const ForwardingContext context{exchange.client_address, "http"};
         const RequestHead& request = exchange.request;
+        const bool get = request.method == "GET";
         Journey journey{identity, upstream_request(request, options_.upstream, request.target, context),
                         HttpRequest{options_.upstream, request.method}, {}};
-        journey.target = request.target;
         journey.resume_target = resume.target;
-        if (request.method != "GET") journey.post = post_streams_of(options_.post, request);
+        // Some upstreams look for the id in the query only.
+        journey.target = get && resume.id && plan.upstream_id != *resume.id ? resume.target : request.target;
+        if (!get) journey.post = post_streams_of(options_.post, request);
+        journey.returning = get && resume.id;
         journey.head.fields.erase("Last-Event-ID");
-        std::optional<std::string> gone;
-        if (resume.id && request.method == "GET") {
-            journey.returning = true;
-            const bool own = options_.stream.ids == IdMode::minted || MintedId::parse(*resume.id);
-            // Only what may stand in a header goes out as one; the query can bring anything.
-            EventTracker cursor{options_.tracker};
-            cursor.seed(*resume.id);
-            const auto sendable = own ? std::nullopt : cursor.header_value();
-            if (sendable) {
-                journey.head.fields.set("Last-Event-ID", *sendable);
-            } else {
-                gone = own ? *resume.id : "unsendable";
-                journey.target = resume.target;
-            }
-        } else if (resume.id) {
-            journey.head.fields.set("Last-Event-ID", *resume.id);
-        }
+        const std::string id = get || !resume.id ? plan.upstream_id : planner_.upstream_id(identity, *resume.id);
+        if (!id.empty()) journey.head.fields.set("Last-Event-ID", id);
+        if (plan.kind == Plan::Kind::upstream) journey.seen = *resume.id;
+        if (plan.doubtful) journey.doubtful = *resume.id;
         journey.origin.headers = journey.head.fields;
-        if (request.method == "GET") drop_body(journey.origin);
+        if (get) drop_body(journey.origin);
         journey.origin.headers.erase("Host");  // that of whichever upstream is asked
-        if (gone) {
-            const auto id = MintedId::parse(*gone);
-            StreamPtr kept = id ? directory_.of_epoch(identity, id->epoch) : nullptr;
-            const bool reusable = co_await answer_gap(exchange, *gone, std::move(kept), std::move(journey));
-            co_return reusable;
-        }
-        const bool reusable = co_await travel(exchange, std::move(journey));
-        co_return reusable;
+        return journey;
     }
 
-    Awaitable<bool> travel(Exchange& exchange, Journey journey) {
+    Awaitable<Answer> travel(Exchange& exchange, Journey journey) {
         const bool no_body = exchange.connection->parser().framing() == HttpFraming::none;
         // A resume must not hang on a connection that died in silence, nor anything that can't be sent twice.
         bool fresh = !no_body || !is_idempotent(exchange.request.method) || journey.returning;
@@ -279,19 +261,19 @@ private:
             const bool stale = opened && error && !fresh && access_.client().was_stale(*opened, error);
             if (error && !stale) {
                 if (opened) phase = Phase::write;
-                const bool reusable = co_await unreachable(exchange, std::move(journey), error, phase);
-                co_return reusable;
+                Answer answer = co_await unreachable(exchange, std::move(journey), error, phase);
+                co_return std::move(answer);
             }
             if (!stale) {
-                auto outcome = co_await answer(exchange, std::move(*opened), journey);
-                if (outcome) co_return *outcome;
+                auto outcome = co_await take_response(exchange, std::move(*opened), journey);
+                if (outcome) co_return std::move(*outcome);
             }
             fresh = true;
         }
     }
 
     // The response to what has been sent, handed on; nothing when a used connection turned out to be dead.
-    Awaitable<std::optional<bool>> answer(Exchange& exchange, Opened opened, Journey& journey) {
+    Awaitable<std::optional<Answer>> take_response(Exchange& exchange, Opened opened, Journey& journey) {
         const std::size_t copied = journey.post == PostStreams::mcp ? options_.request_copy : 0;
         const auto upload = forwarder_.start_upload(exchange, opened.connection, copied);
         auto response = co_await forwarder_.read_response(exchange, opened.connection, upload);
@@ -299,10 +281,12 @@ private:
             co_await forwarder_.end_upload(exchange, *upload);
             if (upload->client_gone || upload->result.read_error) co_return false;
             if (access_.client().was_stale(opened, response.error())) co_return std::nullopt;
-            const bool reusable = co_await unreachable(exchange, std::move(journey), response.error(), Phase::response);
-            co_return reusable;
+            Answer answer = co_await unreachable(exchange, std::move(journey), response.error(), Phase::response);
+            co_return std::move(answer);
         }
         exchange.outcome.upstream = journey.server.origin();
+        learn_from(*response, journey);
+        if (journey.post == PostStreams::mcp) enter_session(*response, exchange.request, journey);
         Response message{std::move(*response), journey.origin.url, std::move(opened.connection), true};
         // What was carried out must not be answered with "come again": where there is no room for a log, it goes without.
         const bool get = exchange.request.method == "GET";
@@ -311,6 +295,7 @@ private:
         const bool whole = upload->done && upload->result;
         if (!whole && stream) message.connection().forbid_reuse();
         if (!stream && !(journey.returning && is_passing(message.status()))) {
+            journey.opening.reset();
             const bool reusable = co_await forwarder_.relay(exchange, std::move(message), *upload, !draining_);
             co_return reusable;
         }
@@ -318,18 +303,43 @@ private:
         if (upload->done && upload->result) journey.farewell = mcp_farewell(upload->copy);
         std::optional<Response> first;
         if (stream) first.emplace(std::move(message));
-        const bool reusable = co_await open_stream(exchange, std::move(journey), std::move(first));
-        co_return reusable;
+        Answer answer = co_await open_stream(exchange, std::move(journey), std::move(first));
+        co_return std::move(answer);
+    }
+
+    // MCP's `initialize` is answered with the session that its stream belongs to.
+    void enter_session(const ResponseHead& response, const RequestHead& request, Journey& journey) const {
+        const auto session = response.fields.get("Mcp-Session-Id");
+        if (!session || request.fields.contains("Mcp-Session-Id")) return;
+        RequestHead later = request;
+        later.fields.set("Mcp-Session-Id", *session);
+        journey.identity = identity_of(later, request.target);
+        journey.origin.headers.set("Mcp-Session-Id", *session);
+    }
+
+    // Ids of the gateway's form that are none of its own mean something upstream only to another gateway, which says in `Via`
+    // that it is one, and in `SSE-Resume` what became of the id.
+    void learn_from(const ResponseHead& response, Journey& journey) {
+        bool chained = false;
+        response.fields.for_each_token("Via", [&chained](std::string_view hop) { chained = chained || hop.ends_with(" rejoin"); });
+        planner_.learn_chained(chained);
+        if (!chained && !journey.doubtful.empty()) {
+            metrics_.gap(0);
+            journey.begin_anew(journey.doubtful, options_.stream.gap_event);
+        } else if (const auto said = response.fields.get("SSE-Resume"); said && chained && journey.returning) {
+            journey.continuity = std::string{*said};
+        }
     }
 
     // A client that comes back must not be told of a failing upstream: for an EventSource any other status than 200 is the
     // end for good. So it gets its stream now, and events once the upstream is back.
-    Awaitable<bool> unreachable(Exchange& exchange, Journey journey, std::error_code error, Phase phase) {
+    Awaitable<Answer> unreachable(Exchange& exchange, Journey journey, std::error_code error, Phase phase) {
         metrics_.upstream_failed(phase);
         if (journey.returning && error != Error::invalid_head) {
+            if (!journey.doubtful.empty() && !planner_.chained()) journey.begin_anew(journey.doubtful, options_.stream.gap_event);
             std::optional<Response> none;
-            const bool reusable = co_await open_stream(exchange, std::move(journey), std::move(none));
-            co_return reusable;
+            Answer answer = co_await open_stream(exchange, std::move(journey), std::move(none));
+            co_return std::move(answer);
         }
         if (error == Error::circuit_open) {
             HttpFields fields;
@@ -348,11 +358,16 @@ private:
 
     // --- streams ---
 
-    StreamPtr make_stream(Journey journey, std::optional<Response> first) {
+    // `main`: the stream that it is to catch up with; null = none.
+    StreamPtr make_stream(Journey journey, std::optional<Response> first, const StreamPtr& main) {
         typename BasicStreamDirectory<Traits>::Keeping keeping;
-        keeping.joinable = journey.origin.method == "GET";
-        keeping.resumable = keeping.joinable || keeps_for_return(journey.post);
-        keeping.linger = keeping.joinable ? directory_.linger() : options_.post_linger;
+        keeping.answers_get = journey.origin.method == "GET";
+        keeping.joinable = keeping.answers_get && !main;
+        keeping.resumable = keeping.answers_get || keeps_for_return(journey.post);
+        // Whoever else is nobody in particular could come back in its stead.
+        const bool named_now = first && first->head().fields.contains("Set-Cookie") && options_.sharing != Sharing::shared;
+        if (named_now && journey.identity.anonymous()) keeping.resumable = keeping.joinable = false;
+        keeping.linger = keeping.answers_get ? directory_.linger() : options_.post_linger;
         LiveStreamOptions live = detail::live_stream_options(options_, journey);
         ReconnectingStreamOptions reading = detail::upstream_options(options_, journey);
         reading.breakers = access_.breakers();
@@ -361,33 +376,50 @@ private:
         auto upstream = std::make_unique<Upstream>(executor_, std::move(journey.origin), std::move(reading));
         if (first) upstream->adopt(std::move(*first));
         auto stream = std::make_shared<Stream>(executor_, std::move(upstream), std::move(method), std::move(target), std::move(live),
-                                               interceptors_, metrics_);
+                                               keys_->seal_of(journey.identity), planner_.support(), interceptors_, metrics_);
+        if (main) stream->catch_up(main, std::move(journey.seen));
         directory_.add(journey.identity, stream, keeping);
         stream->start();
         return stream;
     }
 
-    Awaitable<bool> open_stream(Exchange& exchange, Journey journey, std::optional<Response> first) {
+    Awaitable<Answer> open_stream(Exchange& exchange, Journey journey, std::optional<Response> first) {
+        const bool get = journey.origin.method == "GET";
+        StreamPtr main = get && planner_.has_main(exchange.request) ? directory_.live(journey.identity) : nullptr;
+        if (main && journey.seen.empty() && planner_.joins_without_id(exchange.request)) {
+            // Another client was faster: one stream is enough.
+            if (first) first->connection().close();
+            Plan plan;
+            plan.cursor = main->log()->last();
+            plan.stream = std::move(main);
+            std::optional<std::string> none;
+            Answer answer = co_await continue_stream(exchange, journey.identity, std::move(none), std::move(plan));
+            co_return std::move(answer);
+        }
         if (directory_.full() || draining_) {
             HttpFields fields;
             fields.set("Retry-After", "5");
             const bool reusable = co_await exchange.respond(503, "too many streams", std::move(fields));
             co_return reusable;
         }
+        if (get && options_.sharing == Sharing::exclusive) {
+            directory_.displace(journey.identity);
+            // One that has no id begins anew, and has no use for what was kept for its return.
+            if (journey.seen.empty() && main) directory_.retire(*main);
+            if (journey.seen.empty()) main = nullptr;
+        }
+        const bool detached = !get && journey.post == PostStreams::detach;
+        const bool primed = !get && journey.post == PostStreams::mcp && mcp_primes(mcp_version(exchange.request));
         std::string continuity = std::move(journey.continuity);
-        const bool detached = journey.origin.method != "GET" && journey.post == PostStreams::detach;
-        Entry entry{make_stream(std::move(journey), std::move(first)), 0};
-        if (!continuity.empty()) entry.resume = ClientResume::gap;
+        std::string notice = std::move(journey.notice);
+        Entry entry{make_stream(std::move(journey), std::move(first), main), 0};
+        if (continuity.starts_with("gap")) entry.resume = ClientResume::gap;
         entry.continuity = std::move(continuity);
+        entry.notice = std::move(notice);
         entry.opener = true;
-        if (detached) MintedId{entry.stream->epoch(), 0}.append_to(entry.stream_id);
-        const bool reusable = co_await serve(exchange, std::move(entry));
-        co_return reusable;
-    }
-
-    Awaitable<bool> serve(Exchange& exchange, Entry entry) {
-        const bool reusable = co_await serve_client(exchange, std::move(entry), options_.writer, options_.retry, metrics_);
-        co_return reusable && !draining_;
+        if (detached) entry.stream_id = entry.stream->own_id(0);
+        if (primed) entry.primer = entry.stream->own_id(0);
+        co_return std::move(entry);
     }
 
     // --- time ---
@@ -405,19 +437,16 @@ private:
         return now + tick_interval();
     }
 
-    bool has_clients() const {
-        bool any = false;
-        directory_.for_each([&](const Stream& stream, bool) { any = any || !stream.clients().empty(); });
-        return any;
-    }
-
     asio::any_io_executor executor_;
     ReverseProxyOptions options_;
     GatewayMetrics metrics_;
     BasicUpstreamAccess<Traits> access_;
     BasicHttpForwarder<Traits> forwarder_;
     InterceptorChain interceptors_;
+    std::shared_ptr<const IdKeys> keys_;
     BasicStreamDirectory<Traits> directory_;
+    BasicResumePlanner<Traits> planner_;
+    detail::Openings openings_{executor_};
     Watchdog<Traits> ticker_;
     bool draining_ = false;
 };

@@ -50,7 +50,9 @@ public:
     struct Keeping {
         /// Clients may come back to it by an event id; otherwise it goes with its client.
         bool resumable = true;
-        /// It is what a request without an id may be given: the answer to a GET.
+        /// It answers a GET, which is safe to ask for again.
+        bool answers_get = true;
+        /// It is what a request without an id may be given.
         bool joinable = true;
         /// How long it is read without clients.
         Duration linger{};
@@ -71,11 +73,20 @@ public:
         streams_.erase(begin, end);
     }
 
+    /// Ends and forgets one stream.
+    void retire(Stream& stream) {
+        stream.stop();
+        for (const auto& client : stream.clients()) client->stop();
+        std::erase_if(streams_, [&stream](const auto& entry) { return entry.second.stream.get() == &stream; });
+    }
+
     Duration linger() const noexcept { return options_.linger; }
 
     /// The stream of `identity` whose log has the event with that id, and the cursor behind it. Where several have it, one
     /// without clients is preferred, and among those the one that is furthest on: most likely the one that was left.
-    std::optional<Found> find(const StreamIdentity& identity, std::string_view id) const {
+    /// `Id`: the id as clients know it, or a `MintedId`.
+    template <class Id>
+    std::optional<Found> find(const StreamIdentity& identity, const Id& id) const {
         std::optional<Found> best;
         const auto [begin, end] = streams_.equal_range(identity.text());
         for (auto entry = begin; entry != end; ++entry) {
@@ -130,9 +141,18 @@ public:
         }
     }
 
+    /// Ends the clients of `identity` on streams that answer a GET, in favour of a newer one.
+    void displace(const StreamIdentity& identity) {
+        const auto [begin, end] = streams_.equal_range(identity.text());
+        for (auto entry = begin; entry != end; ++entry) {
+            if (entry->second.keeping.answers_get) entry->second.stream->displace();
+        }
+    }
+
+    /// Calls `visit(Stream&, bool answers_get)` for each.
     template <class F>
     void for_each(F visit) const {
-        for (const auto& [identity, entry] : streams_) visit(*entry.stream, entry.keeping.joinable);
+        for (const auto& [identity, entry] : streams_) visit(*entry.stream, entry.keeping.answers_get);
     }
 
 private:

@@ -38,6 +38,10 @@ struct HealthMonitorOptions {
     double learned_factor = 0.0;
     /// The learned limit is not shorter than this, milliseconds.
     std::chrono::milliseconds learned_floor{5'000};
+    /// Longest silence at the beginning of a connection that was asked to go on behind a cursor, milliseconds: some servers
+    /// answer that and never send another byte. Doubled with each such connection in a row that brought none, so that a
+    /// stream on which nothing happens is soon left in peace; never longer than `idle`. Zero: off.
+    std::chrono::milliseconds resumed{0};
 };
 
 /// The two clocks of an open event stream. Both stand still while the consumer holds an event: a slow consumer is not a
@@ -56,19 +60,25 @@ public:
         const std::chrono::milliseconds zero{0};
         const bool factor =
             options.learned_factor == 0.0 || (options.learned_factor >= 1.0 && options.learned_factor <= 1e6);
-        if (options.idle < zero || options.stalled < zero || options.learned_floor < zero || !factor) {
+        if (options.idle < zero || options.stalled < zero || options.learned_floor < zero || options.resumed < zero || !factor) {
             throw std::system_error{make_error_code(Error::invalid_option), "HealthMonitorOptions"};
         }
     }
 
-    /// A new connection is open.
-    void start(TimePoint now) noexcept {
+    /// A new connection is open; `resumed`: it was asked to go on behind a cursor.
+    void start(TimePoint now, bool resumed = false) noexcept {
+        if (mute_ && mute_before_ < most_doublings) ++mute_before_;
+        mute_ = resumed && options_.resumed.count() > 0;
         last_byte_ = last_event_ = now;
         event_seen_ = heartbeat_seen_ = paused_ = false;
     }
 
     /// Bytes of any kind arrived.
-    void on_bytes(TimePoint now) noexcept { last_byte_ = standing(now); }
+    void on_bytes(TimePoint now) noexcept {
+        last_byte_ = standing(now);
+        mute_ = false;
+        mute_before_ = 0;
+    }
 
     /// An event arrived (its bytes were told by `on_bytes()`).
     void on_event(TimePoint now) noexcept {
@@ -126,6 +136,14 @@ public:
 
     /// The silence allowed now; zero: any.
     Duration idle_limit() const noexcept {
+        const Duration limit = steady_limit();
+        if (!mute_) return limit;
+        const Duration first = Duration{options_.resumed} * (1 << mute_before_);
+        return limit.count() > 0 ? std::min(limit, first) : first;
+    }
+
+private:
+    Duration steady_limit() const noexcept {
         const Duration configured = options_.idle;
         if (options_.learned_factor == 0.0 || samples_ < learn_after) return configured;
         const Duration longest = *std::max_element(intervals_.begin(), intervals_.end());
@@ -136,8 +154,8 @@ public:
             top, std::max<Duration>(Duration{static_cast<Duration::rep>(scaled)}, options_.learned_floor));
     }
 
-private:
     static constexpr std::size_t learn_after = 3;  // intervals, so four heartbeats
+    static constexpr int most_doublings = 10;
 
     TimePoint standing(TimePoint now) const noexcept { return paused_ ? paused_at_ : now; }
 
@@ -157,6 +175,8 @@ private:
     TimePoint paused_at_{};
     std::array<Duration, 4> intervals_{};
     std::size_t samples_ = 0;
+    int mute_before_ = 0;  // connections in a row that were asked to go on and brought nothing
+    bool mute_ = false;    // this one was, and has brought nothing yet
     bool event_seen_ = false;
     bool heartbeat_seen_ = false;
     bool paused_ = false;

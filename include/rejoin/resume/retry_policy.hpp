@@ -120,7 +120,7 @@ struct RetryPolicyOptions {
     Resend resend = Resend::never;
     /// Retry 408, 425, 429 and 5xx; false: any status but 200 ends it, to the letter of WHATWG HTML 9.2.3.
     bool retry_statuses = true;
-    /// Retry 409 where there is a cursor: the server may still count the cut stream as alive.
+    /// Retry 409 where there is a cursor, or once was a stream: the server may still count the cut one as alive.
     bool retry_conflict = false;
     /// Retry 409 before the first event: somebody holds a lock.
     bool retry_lock = false;
@@ -202,7 +202,9 @@ private:
 
     bool for_the_moment(const Attempt& attempt) const noexcept {
         if (options_.retry_everything) return true;
-        if (attempt.status == 409) return attempt.has_cursor ? options_.retry_conflict : options_.retry_lock && !attempt.any_event;
+        const bool resuming = attempt.has_cursor || !attempt.initial;
+        if (attempt.status == 409 && resuming && options_.retry_conflict) return true;
+        if (attempt.status == 409) return options_.retry_lock && !attempt.has_cursor && !attempt.any_event;
         return options_.retry_statuses && is_retryable_status(attempt.status);
     }
 

@@ -55,7 +55,7 @@ public:
         continuity_said_ = !any_event_ || asked;
         drained_ = event_held_ = any_progress_ = false;
         now_ = Traits::Clock::now();
-        health_.start(now_);
+        health_.start(now_, asked);
         health_.pause(now_);
     }
 
@@ -73,6 +73,7 @@ public:
             }
             std::string_view piece;
             if (parser_.error() || !connection_->next_body(piece)) break;
+            health_.on_bytes(now_);  // the first of them may have come with the head
             parser_.feed(piece);
         }
         drained_ = true;

@@ -14,6 +14,7 @@ inline ReconnectingStreamOptions upstream_options(const ReverseProxyOptions& pro
     options.client = proxy.client;
     options.parser.limits = proxy.limits;
     options.parser.utf8 = Utf8Mode::pass;
+    options.parser.comments = proxy.stream.forward_comments;
     options.tracker = proxy.tracker;
     options.health = proxy.health;
     options.reconnection = proxy.reconnection;
@@ -36,7 +37,7 @@ inline ReconnectingStreamOptions upstream_options(const ReverseProxyOptions& pro
 inline LiveStreamOptions live_stream_options(const ReverseProxyOptions& proxy, const Journey& journey) {
     LiveStreamOptions options = proxy.stream;
     if (journey.origin.method == "GET") return options;
-    options.lingers = keeps_for_return(journey.post);
+    options.lingers = options.fill_in_ids = keeps_for_return(journey.post);
     options.farewell = journey.farewell;
     if (journey.post == PostStreams::detach) {
         options.ids = IdMode::minted;

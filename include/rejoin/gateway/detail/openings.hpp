@@ -1,0 +1,45 @@
+#ifndef REJOIN_GATEWAY_DETAIL_OPENINGS_HPP
+#define REJOIN_GATEWAY_DETAIL_OPENINGS_HPP
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <rejoin/net/async_event.hpp>
+
+namespace rejoin::detail {
+
+// Streams that are being asked for: whoever wants the same one waits until it is known what came of that. Must outlive
+// what it gives.
+class Openings {
+public:
+    explicit Openings(asio::any_io_executor executor) : executor_{std::move(executor)} {}
+
+    // Completes when nobody asks for that stream any more.
+    Awaitable<> wait(const std::string& key) {
+        const auto found = waiting_.find(key);
+        if (found == waiting_.end()) co_return;
+        const auto settled = std::make_shared<AsyncEvent>(executor_);
+        found->second.push_back(settled);
+        co_await settled->wait();
+    }
+
+    // Somebody asks for it until what is returned is gone; null where somebody does already.
+    std::shared_ptr<void> begin(const std::string& key) {
+        if (!waiting_.try_emplace(key).second) return nullptr;
+        return {nullptr, [this, key](void*) {
+                    const auto settled = waiting_.extract(key);
+                    for (const auto& event : settled.mapped()) event->notify();
+                }};
+    }
+
+private:
+    asio::any_io_executor executor_;
+    std::unordered_map<std::string, std::vector<std::shared_ptr<AsyncEvent>>> waiting_;
+};
+
+}  // namespace rejoin::detail
+
+#endif
