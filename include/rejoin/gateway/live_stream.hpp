@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include <asio/bind_cancellation_slot.hpp>
+
 #include <rejoin/client/reconnecting_stream.hpp>
 #include <rejoin/gateway/client_writer.hpp>
 #include <rejoin/gateway/event_framer.hpp>
@@ -51,15 +53,13 @@ public:
     using Upstream = BasicReconnectingStream<Traits>;
     using Writer = BasicClientWriter<Traits>;
 
-    /// `interceptors` and `metrics` must outlive the stream.
-    BasicLiveStream(const asio::any_io_executor& executor, std::unique_ptr<Upstream> upstream, std::string method, std::string target,
-                    LiveStreamOptions options, const InterceptorChain& interceptors, GatewayMetrics& metrics)
+    /// `interceptors`: null where there are none. `metrics` must outlive the stream.
+    BasicLiveStream(const asio::any_io_executor& executor, std::unique_ptr<Upstream> upstream, LiveStreamOptions options,
+                    std::unique_ptr<StreamInterceptors> interceptors, GatewayMetrics& metrics)
         : executor_{executor},
           upstream_{std::move(upstream)},
-          method_{std::move(method)},
-          target_{std::move(target)},
           options_{std::move(options)},
-          interceptors_{interceptors},
+          interceptors_{std::move(interceptors)},
           metrics_{metrics},
           log_{std::make_shared<EventLog>(options_.log)},
           framer_{options_.ids, random_epoch()},
@@ -69,13 +69,18 @@ public:
     /// Begins to read the upstream.
     void start() {
         metrics_.streams_opened.add();
-        spawn(executor_, run(this->shared_from_this()));
+        if (!interceptors_) return spawn(executor_, run(this->shared_from_this()));
+        auto handler = [self = this->shared_from_this()](std::exception_ptr failure) { detail::RethrowUnlessCanceled{}(failure); };
+        asio::co_spawn(executor_, run(this->shared_from_this()), asio::bind_cancellation_slot(interceptors_->slot(), std::move(handler)));
     }
 
     /// Ends the stream now; its clients are broken off, visibly.
     void stop() {
         upstream_->close();
         space_.notify();
+        // Later, since what is canceled may go on within the call.
+        const bool intercepted = interceptors_ && interceptors_->waiting();
+        if (intercepted) asio::post(executor_, [self = this->shared_from_this()] { self->interceptors_->cancel(); });
     }
 
     /// A client's cursor joins; its writer has been started. It is told when the stream ends.
@@ -151,7 +156,7 @@ private:
     Awaitable<> run(std::shared_ptr<BasicLiveStream> self) {
         try {
             co_await read(self);
-        } catch (const std::exception&) {
+        } catch (...) {
             upstream_->close();  // an interceptor threw: nobody can say what the event was to be
         }
         end();
@@ -164,6 +169,7 @@ private:
             now_ = Traits::Clock::now();
             while (upstream_->try_next(item)) {
                 take(item);
+                if (interceptors_ && interceptors_->waiting()) co_await finish_event();
                 if (log_->last() - published_ < publish_events() && unpublished_bytes_ < options_.log.bytes / 4) continue;
                 publish();
                 if (must_wait()) co_await wait_for_space();
@@ -171,6 +177,14 @@ private:
             publish();
             if (must_wait()) co_await wait_for_space();
         }
+    }
+
+    // What came before the event does not wait for its interceptors.
+    Awaitable<> finish_event() {
+        publish();
+        co_await interceptors_->wait();
+        now_ = Traits::Clock::now();
+        for (const SseEvent& event : interceptors_->events()) append(event.view());
     }
 
     Awaitable<> wait_for_space() {
@@ -204,15 +218,14 @@ private:
     }
 
     void take_event(const SseEventView& event) {
+        if (!interceptors_) return append(event);
+        if (!interceptors_->take(event)) return;
+        for (const SseEvent& made : interceptors_->events()) append(made.view());
+    }
+
+    void append(const SseEventView& event) {
         const std::size_t before = log_->bytes();
-        const auto append = [this](const SseEventView& one) {
-            (framer_.append(*log_, one, now_) ? metrics_.events : metrics_.events_refused).add();
-        };
-        if (interceptors_.empty()) {
-            append(event);
-        } else {
-            interceptors_.run({method_, target_}, event, append);
-        }
+        (framer_.append(*log_, event, now_) ? metrics_.events : metrics_.events_refused).add();
         unpublished_bytes_ += log_->bytes() > before ? log_->bytes() - before : event.data.size();
     }
 
@@ -271,6 +284,7 @@ private:
         ended_ = true;
         complete_ = upstream_->ended_complete();
         if (!complete_ && upstream_->error() != Error::closed) say_farewell();
+        if (interceptors_) interceptors_->end(complete_ ? StreamEnding::complete : StreamEnding::cut);
         (complete_ ? metrics_.streams_completed : metrics_.streams_cut).add();
         idle_since_ = Traits::Clock::now();
         for (const auto& client : clients_) client->close_after_log(complete_);
@@ -287,10 +301,8 @@ private:
 
     asio::any_io_executor executor_;
     std::unique_ptr<Upstream> upstream_;
-    std::string method_;
-    std::string target_;
     LiveStreamOptions options_;
-    const InterceptorChain& interceptors_;
+    std::unique_ptr<StreamInterceptors> interceptors_;
     GatewayMetrics& metrics_;
     std::shared_ptr<EventLog> log_;
     EventFramer framer_;

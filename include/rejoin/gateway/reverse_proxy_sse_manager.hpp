@@ -16,6 +16,7 @@
 #include <rejoin/gateway/detail/journey.hpp>
 #include <rejoin/gateway/detail/stream_setup.hpp>
 #include <rejoin/gateway/forwarding.hpp>
+#include <rejoin/gateway/head_interceptor.hpp>
 #include <rejoin/gateway/http_forwarder.hpp>
 #include <rejoin/gateway/http_server.hpp>
 #include <rejoin/gateway/resume_request.hpp>
@@ -39,7 +40,7 @@ public:
         : executor_{executor},
           options_{std::move(options)},
           access_{executor, options_, metrics_},
-          forwarder_{options_.client, options_.body_idle},
+          forwarder_{options_.client, options_.body_idle, &heads_},
           directory_{options_.directory},
           ticker_{executor, [this](TimePoint now) { return tick(now); }} {
         options_.stream.forward_retry = options_.stream.forward_retry && !options_.retry;
@@ -52,8 +53,16 @@ public:
         ticker_.start(Traits::Clock::now() + tick_interval());
     }
 
-    /// Adds an interceptor behind those already there. Before the first request.
-    void add_interceptor(EventInterceptor interceptor) { interceptors_.add(std::move(interceptor)); }
+    /// Adds an interceptor of events behind those already there: an `EventInterceptor` for all streams, or an
+    /// `InterceptorFactory` that makes one for each. Before the first request.
+    template <class T>
+    void add_interceptor(T interceptor) {
+        interceptors_.add(std::move(interceptor));
+    }
+
+    /// Adds one of heads, likewise.
+    void add_request_interceptor(RequestInterceptor interceptor) { heads_.add(std::move(interceptor)); }
+    void add_response_interceptor(ResponseInterceptor interceptor) { heads_.add(std::move(interceptor)); }
 
     const GatewayMetrics& metrics() const noexcept { return metrics_; }
     std::size_t streams() const noexcept { return directory_.size(); }
@@ -88,9 +97,19 @@ public:
             const bool reusable = co_await exchange.respond(400, "bad request target");
             co_return reusable;
         }
-        const ResumeRequest resume{exchange.request};
+        ResumeRequest resume{exchange.request};
         // Whatever a stream answered, a client comes back to it by GET.
         const StreamIdentity identity{exchange.request, "GET", resume.target, options_.principal};
+        if (heads_.sees_requests()) {
+            const ForwardingContext client{exchange.client_address, "http"};
+            auto refusal = heads_.intercept(client, exchange.request);
+            if (refusal) {
+                const bool reusable = co_await exchange.respond(refusal->status, std::move(refusal->text), std::move(refusal->fields));
+                metrics_.responded(exchange.outcome.status);
+                co_return reusable;
+            }
+            resume = ResumeRequest{exchange.request};
+        }
         if (exchange.request.method == "GET") {
             auto known = lookup(exchange.request, identity, resume);
             if (known) {
@@ -356,12 +375,10 @@ private:
         LiveStreamOptions live = detail::live_stream_options(options_, journey);
         ReconnectingStreamOptions reading = detail::upstream_options(options_, journey);
         reading.breakers = access_.breakers();
-        std::string method = journey.origin.method;
-        std::string target = journey.origin.url.target;
+        auto interceptors = interceptors_.for_stream(journey.head, journey.origin.method, journey.origin.url.target);
         auto upstream = std::make_unique<Upstream>(executor_, std::move(journey.origin), std::move(reading));
         if (first) upstream->adopt(std::move(*first));
-        auto stream = std::make_shared<Stream>(executor_, std::move(upstream), std::move(method), std::move(target), std::move(live),
-                                               interceptors_, metrics_);
+        auto stream = std::make_shared<Stream>(executor_, std::move(upstream), std::move(live), std::move(interceptors), metrics_);
         directory_.add(journey.identity, stream, keeping);
         stream->start();
         return stream;
@@ -386,7 +403,7 @@ private:
     }
 
     Awaitable<bool> serve(Exchange& exchange, Entry entry) {
-        const bool reusable = co_await serve_client(exchange, std::move(entry), options_.writer, options_.retry, metrics_);
+        const bool reusable = co_await serve_client(exchange, std::move(entry), options_.writer, options_.retry, heads_, metrics_);
         co_return reusable && !draining_;
     }
 
@@ -417,6 +434,7 @@ private:
     BasicUpstreamAccess<Traits> access_;
     BasicHttpForwarder<Traits> forwarder_;
     InterceptorChain interceptors_;
+    HeadInterceptors heads_;
     BasicStreamDirectory<Traits> directory_;
     Watchdog<Traits> ticker_;
     bool draining_ = false;
