@@ -61,7 +61,8 @@ std::shared_ptr<Caught> begin_fetch(asio::io_context& io, std::string url, std::
 TEST_CASE("an interceptor that is awaited holds its own stream, behind what came before") {
     asio::io_context io{1};
     testing::ScriptedServer upstream{io};
-    upstream.otherwise(Reaction::stream().event("a", "1").event("b", "2").event("c", "3").stall());
+    // In one read, so that the first is not with the client before the second is there.
+    upstream.otherwise(Reaction::stream().body("data: a\nid: 1\n\ndata: b\nid: 2\n\ndata: c\nid: 3\n\n").stall());
     Proxy proxy{io, quick(upstream.url())};
     AsyncEvent gate{io.get_executor()};
     proxy.manager.add_interceptor([&gate](const StreamContext& stream, Intercepted& events) -> Awaitable<> {
