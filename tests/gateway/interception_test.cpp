@@ -61,8 +61,10 @@ std::shared_ptr<Caught> begin_fetch(asio::io_context& io, std::string url, std::
 TEST_CASE("an interceptor that is awaited holds its own stream, behind what came before") {
     asio::io_context io{1};
     testing::ScriptedServer upstream{io};
-    // In one read, so that the first is not with the client before the second is there.
-    upstream.otherwise(Reaction::stream().body("data: a\nid: 1\n\ndata: b\nid: 2\n\ndata: c\nid: 3\n\n").stall());
+    testing::Gate more;
+    // In one read, so that nothing but the wait for the second hands the first on.
+    const std::string rest = "data: a\nid: 1\n\ndata: b\nid: 2\n\ndata: c\nid: 3\n\n";
+    upstream.otherwise(Reaction::stream().wait(more).body(rest).stall());
     Proxy proxy{io, quick(upstream.url())};
     AsyncEvent gate{io.get_executor()};
     proxy.manager.add_interceptor([&gate](const StreamContext& stream, Intercepted& events) -> Awaitable<> {
@@ -70,8 +72,12 @@ TEST_CASE("an interceptor that is awaited holds its own stream, behind what came
         co_await gate.wait();
         events[0].data = "B";
     });
-    CHECK(fetched(io, proxy.url("/held"), get("/held"), "id: 1\n\n").body == ":\ndata: a\nid: 1\n\n");
-    CHECK(fetched(io, proxy.url("/other"), get("/other"), "id: 3\n\n").body == ":\ndata: a\nid: 1\n\ndata: b\nid: 2\n\ndata: c\nid: 3\n\n");
+    const auto first = begin_fetch(io, proxy.url("/held"), get("/held"), "id: 1\n\n");
+    REQUIRE(run_until(io, [&] { return proxy.manager.gauges().clients == 1; }));
+    more.open();
+    REQUIRE(run_until(io, [&] { return first->result.has_value(); }));
+    CHECK((*first->result)->body == ":\ndata: a\nid: 1\n\n");
+    CHECK(fetched(io, proxy.url("/other"), get("/other"), "id: 3\n\n").body == ":\n" + rest);
     const auto back = begin_fetch(io, proxy.url("/held"), get("/held", "Last-Event-ID: 1\r\n"), "id: 3\n\n");
     testing::run_until_idle(io);
     CHECK_FALSE(back->result.has_value());
