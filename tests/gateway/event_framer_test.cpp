@@ -216,7 +216,9 @@ TEST_CASE("framer: parts of a split event get no minted id where the upstream ha
     Fixture f;
     rejoin::InterceptorChain chain;
     chain.add([](const rejoin::StreamContext&, std::vector<SseEvent>& events) { events.insert(events.begin(), event("injected")); });
-    chain.run({"GET", "/"}, event("a", "5").view(), [&f](const SseEventView& one) { f.framer.append(f.log, one, start); });
+    const auto interceptors = chain.for_stream({}, "GET", "/");
+    REQUIRE(interceptors->take(event("a", "5").view()));
+    for (const SseEvent& one : interceptors->events()) f.framer.append(f.log, one.view(), start);
     const EventLog::Batch batch = f.log.read(0, 1000);
     CHECK(batch.pieces[0].bytes == "data: injected\n\ndata: a\nid: 5\n\n");
 }

@@ -1,17 +1,25 @@
+#include <exception>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/io_context.hpp>
+
 #include <rejoin/gateway/interceptor.hpp>
+#include <rejoin/net/async_event.hpp>
+#include <rejoin/testing/run.hpp>
 
 #include "support/catch.hpp"
 
+using rejoin::Awaitable;
 using rejoin::InterceptorChain;
 using rejoin::SseEvent;
-using rejoin::SseEventView;
 using rejoin::StreamContext;
+using rejoin::StreamEnding;
 
 namespace {
 
@@ -25,10 +33,11 @@ SseEvent event(std::string data, std::optional<std::string> id = std::nullopt, s
     return out;
 }
 
-Events run(const InterceptorChain& chain, const SseEvent& in, StreamContext context = {"GET", "/stream"}) {
-    Events out;
-    chain.run(context, in.view(), [&out](const SseEventView& view) { out.emplace_back(view); });
-    return out;
+Events run(const InterceptorChain& chain, const SseEvent& in) {
+    const auto stream = chain.for_stream({}, "POST", "/x?y");
+    if (!stream) return {in};
+    REQUIRE(stream->take(in.view()));
+    return stream->events();
 }
 
 std::vector<std::string> data_of(const Events& events) {
@@ -80,7 +89,7 @@ TEST_CASE("interceptors: are told whose event it is") {
     chain.add([](const StreamContext& context, Events& events) {
         events[0].data = std::string{context.method} + " " + std::string{context.target};
     });
-    CHECK(data_of(run(chain, event("e"), {"POST", "/x?y"})) == Texts{"POST /x?y"});
+    CHECK(data_of(run(chain, event("e"))) == Texts{"POST /x?y"});
 }
 
 TEST_CASE("interceptors: change type and data") {
@@ -178,19 +187,178 @@ TEST_CASE("interceptors: can't give an event an id, or take it away") {
     CHECK_FALSE(run(chain, event("e"))[0].id.has_value());
 }
 
-TEST_CASE("interceptors: what they throw reaches the caller, before anything came out") {
+TEST_CASE("interceptors: what they throw reaches the caller") {
     InterceptorChain chain;
     chain.add([](const StreamContext&, Events& events) { events.push_back(event("second")); });
     chain.add([](const StreamContext&, Events& events) {
         if (events[0].data == "second") throw std::runtime_error{"no"};
     });
-    int out = 0;
-    bool thrown = false;
-    try {
-        chain.run({"GET", "/"}, event("first", "5").view(), [&out](const SseEventView&) { ++out; });
-    } catch (const std::runtime_error&) {
-        thrown = true;
+    const auto stream = chain.for_stream({}, "GET", "/");
+    CHECK_THROWS_AS(stream->take(event("first", "5").view()), std::runtime_error);
+}
+
+// --- those that have to be awaited ---
+
+TEST_CASE("interceptors: one that was done at once is not awaited") {
+    InterceptorChain chain;
+    chain.add([](const StreamContext&, Events& events) -> Awaitable<> {
+        events[0].data += "1";
+        return {};
+    });
+    CHECK(data_of(run(chain, event("e", "5"))) == Texts{"e1"});
+}
+
+TEST_CASE("interceptors: plain and awaited ones keep their order, event by event") {
+    asio::io_context io{1};
+    rejoin::AsyncEvent gate{io.get_executor()};
+    InterceptorChain chain;
+    chain.add([](const StreamContext&, Events& events) {
+        events[0].data += "1";
+        events.push_back(event("f1"));
+    });
+    chain.add([&gate](const StreamContext&, Events& events) -> Awaitable<> {
+        co_await gate.wait();
+        events[0].data += "2";
+        if (events[0].data == "f12") events.push_back(event("g2"));
+    });
+    chain.add([](const StreamContext&, Events& events) { events[0].data += "3"; });
+    chain.add([](const StreamContext& context, Events& events) -> Awaitable<> {
+        const asio::any_io_executor executor = co_await asio::this_coro::executor;
+        asio::post(executor, [] {});
+        events[0].data += context.target;
+    });
+    const auto stream = chain.for_stream({}, "GET", "/");
+    for (const char* const id : {"5", "6"}) {
+        CHECK_FALSE(stream->take(event("e", id).view()));
+        CHECK(stream->waiting());
+        bool done = false;
+        asio::co_spawn(io, stream->wait(), [&done](std::exception_ptr failure) { done = !failure; });
+        rejoin::testing::run_until_idle(io);
+        CHECK_FALSE(done);
+        gate.notify();
+        rejoin::testing::run_until_idle(io);
+        CHECK(stream->waiting());  // for the second event
+        gate.notify();
+        REQUIRE(rejoin::testing::run_until(io, [&done] { return done; }));
+        CHECK_FALSE(stream->waiting());
+        REQUIRE(data_of(stream->events()) == Texts{"e123/", "f123/", "g23/"});
+        CHECK_FALSE(stream->events()[1].id.has_value());
+        CHECK(stream->events()[2].id == id);
     }
-    CHECK(thrown);
-    CHECK(out == 0);
+}
+
+TEST_CASE("interceptors: the view of an event that is awaited may go away") {
+    asio::io_context io{1};
+    InterceptorChain chain;
+    chain.add([](const StreamContext&, Events&) -> Awaitable<> { co_return; });
+    const auto stream = chain.for_stream({}, "GET", "/");
+    {
+        const SseEvent gone = event("text that does not fit into a string itself", "an id that does not either, being long");
+        CHECK_FALSE(stream->take(gone.view()));
+    }
+    rejoin::testing::run(io, stream->wait());
+    REQUIRE(stream->events().size() == 1);
+    CHECK(stream->events()[0] == event("text that does not fit into a string itself", "an id that does not either, being long"));
+}
+
+TEST_CASE("interceptors: cancel reaches the one that is awaited") {
+    asio::io_context io{1};
+    const auto held = std::make_shared<int>();
+    InterceptorChain chain;
+    chain.add([held](const StreamContext&, Events&) -> Awaitable<> {
+        const std::shared_ptr<int> in_frame = held;
+        const asio::any_io_executor executor = co_await asio::this_coro::executor;
+        asio::steady_timer never{executor, asio::steady_timer::time_point::max()};
+        co_await never.async_wait(asio::use_awaitable);
+    });
+    const long without_frame = held.use_count();
+    const auto stream = chain.for_stream({}, "GET", "/");
+    CHECK_FALSE(stream->take(event("e").view()));
+    bool canceled = false;
+    auto handler = [&canceled](std::exception_ptr failure) { canceled = failure != nullptr; };
+    asio::co_spawn(io, stream->wait(), asio::bind_cancellation_slot(stream->slot(), handler));
+    rejoin::testing::run_until_idle(io);
+    CHECK(stream->waiting());
+    CHECK(held.use_count() == without_frame + 1);
+    stream->cancel();
+    CHECK(rejoin::testing::run_until(io, [&canceled] { return canceled; }));
+    CHECK_FALSE(stream->waiting());
+    CHECK(held.use_count() == without_frame);
+}
+
+// --- those with a state for each stream ---
+
+namespace {
+
+struct Counter {
+    explicit Counter(std::string name_, std::vector<std::string>& told_) : name{std::move(name_)}, told{&told_} {}
+
+    void operator()(const StreamContext&, Events&) { ++seen; }
+    void on_end(const StreamContext& context, StreamEnding end) {
+        const char* const how = end == StreamEnding::complete ? " complete " : " cut ";
+        told->push_back(name + how + std::string{context.target} + " " + std::to_string(seen));
+    }
+
+    std::string name;
+    std::vector<std::string>* told;
+    int seen = 0;
+};
+
+}  // namespace
+
+TEST_CASE("interceptors: a factory gives each stream its own, which is told of the end") {
+    std::vector<std::string> told;
+    InterceptorChain chain;
+    chain.add([&told](const rejoin::RequestHead& request) {
+        return Counter{std::string{request.fields.get("X-Tenant").value_or("nobody")}, told};
+    });
+    rejoin::RequestHead request;
+    request.fields.set("X-Tenant", "a");
+    const auto one = chain.for_stream(request, "GET", "/1");
+    request.fields.set("X-Tenant", "b");
+    const auto other = chain.for_stream(request, "GET", "/2");
+    for (int i = 0; i < 3; ++i) CHECK(one->take(event("e").view()));
+    CHECK(other->take(event("e").view()));
+    other->end(StreamEnding::cut);
+    one->end(StreamEnding::complete);
+    CHECK(told == Texts{"b cut /2 1", "a complete /1 3"});
+}
+
+TEST_CASE("interceptors: one without a factory is all streams' and is told of each end") {
+    std::vector<std::string> told;
+    InterceptorChain chain;
+    chain.add(Counter{"all", told});
+    const auto one = chain.for_stream({}, "GET", "/1");
+    const auto other = chain.for_stream({}, "GET", "/2");
+    CHECK(one->take(event("e").view()));
+    CHECK(other->take(event("e").view()));
+    one->end(StreamEnding::complete);
+    other->end(StreamEnding::complete);
+    CHECK(told == Texts{"all complete /1 2", "all complete /2 2"});
+}
+
+TEST_CASE("interceptors: what is thrown at the end keeps no other from being told") {
+    struct Throwing {
+        void operator()(const StreamContext&, Events&) {}
+        void on_end(const StreamContext&, StreamEnding) { throw std::runtime_error{"no"}; }
+    };
+    std::vector<std::string> told;
+    InterceptorChain chain;
+    chain.add(Throwing{});
+    chain.add(Counter{"second", told});
+    chain.for_stream({}, "GET", "/")->end(StreamEnding::cut);
+    CHECK(told == Texts{"second cut / 0"});
+}
+
+TEST_CASE("interceptors: a factory that throws spoils its stream's first event, not the maker of the stream") {
+    InterceptorChain chain;
+    chain.add([](const rejoin::RequestHead& request) {
+        if (request.target == "/bad") throw std::runtime_error{"no"};
+        return [](const StreamContext&, Events&) {};
+    });
+    rejoin::RequestHead request;
+    CHECK(chain.for_stream(request, "GET", "/")->take(event("e").view()));
+    request.target = "/bad";
+    const auto stream = chain.for_stream(request, "GET", "/bad");
+    CHECK_THROWS_AS(stream->take(event("e").view()), std::runtime_error);
 }

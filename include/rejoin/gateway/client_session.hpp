@@ -11,6 +11,7 @@
 #include <rejoin/gateway/access_log.hpp>
 #include <rejoin/gateway/client_writer.hpp>
 #include <rejoin/gateway/forwarding.hpp>
+#include <rejoin/gateway/head_interceptor.hpp>
 #include <rejoin/gateway/http_server.hpp>
 #include <rejoin/gateway/live_stream.hpp>
 #include <rejoin/gateway/metrics.hpp>
@@ -55,7 +56,8 @@ ClientEnd client_end(const BasicClientWriter<Traits>& writer) {
 /// another request. Lifetime: all arguments must live until completion. Cancellation: the client is cut.
 template <class Traits>
 Awaitable<bool> serve_client(BasicHttpExchange<Traits>& exchange, BasicClientEntry<Traits> entry, const ClientWriterOptions& options,
-                             std::optional<std::chrono::milliseconds> retry, GatewayMetrics& metrics) {
+                             std::optional<std::chrono::milliseconds> retry, const HeadInterceptors& heads,
+                             GatewayMetrics& metrics) {
     using Stream = BasicLiveStream<Traits>;
     using Writer = BasicClientWriter<Traits>;
     struct Attached {
@@ -72,6 +74,13 @@ Awaitable<bool> serve_client(BasicHttpExchange<Traits>& exchange, BasicClientEnt
     ResponseHead head = stream_response(entry.stream->upstream_head(), chunked, entry.opener);
     if (!entry.continuity.empty()) head.fields.set("SSE-Resume", entry.continuity);
     if (!entry.stream_id.empty()) head.fields.set("SSE-Stream-Id", entry.stream_id);
+    if (heads.sees_responses()) {
+        auto refusal = heads.intercept(exchange.request, head);
+        if (refusal) {
+            const bool reusable = co_await exchange.respond(refusal->status, std::move(refusal->text));
+            co_return reusable;
+        }
+    }
     const bool keep = chunked && exchange.connection->parser().keep_alive() && exchange.body_was_read();
     if (!keep) head.fields.set("Connection", "close");
     std::string bytes;

@@ -23,6 +23,13 @@ struct ForwardingContext {
 /// What a message that came as HTTP/1.`minor` gets as its `Via` (RFC 9110 7.6.3).
 constexpr std::string_view via_value(int minor) noexcept { return minor == 0 ? "1.0 rejoin" : "1.1 rejoin"; }
 
+/// Whether a response came through such a proxy as this one.
+inline bool came_through_gateway(const HttpFields& fields) {
+    bool found = false;
+    fields.for_each_token("Via", [&found](std::string_view hop) { found = found || hop.ends_with(" rejoin"); });
+    return found;
+}
+
 /// Whether a request names `text/event-stream` as a type it takes. Wildcards don't count: every client sends those.
 inline bool accepts_event_stream(const HttpFields& fields) {
     bool found = false;

@@ -10,6 +10,7 @@
 #include <rejoin/client/sse_http_client.hpp>
 #include <rejoin/gateway/body_pump.hpp>
 #include <rejoin/gateway/forwarding.hpp>
+#include <rejoin/gateway/head_interceptor.hpp>
 #include <rejoin/gateway/http_server.hpp>
 #include <rejoin/net/async_event.hpp>
 
@@ -36,8 +37,9 @@ public:
         bool client_gone = false;
     };
 
-    /// `body_idle`: bound on silence in bodies; zero = none.
-    BasicHttpForwarder(SseHttpClientOptions options, Duration body_idle) : options_{std::move(options)}, body_idle_{body_idle} {}
+    /// `body_idle`: bound on silence in bodies; zero = none. `heads` see the responses that are relayed; must outlive this.
+    BasicHttpForwarder(SseHttpClientOptions options, Duration body_idle, const HeadInterceptors* heads = nullptr)
+        : options_{std::move(options)}, body_idle_{body_idle}, heads_{heads} {}
 
     /// `copy_limit`: a body of at most so many bytes is kept in `Upload::copy`.
     std::shared_ptr<Upload> start_upload(Exchange& exchange, std::shared_ptr<Connection> upstream, std::size_t copy_limit = 0) {
@@ -99,6 +101,14 @@ public:
         const bool unknown_length = framing == HttpFraming::chunked || framing == HttpFraming::until_close;
         const bool chunked = unknown_length && exchange.http_1_1();
         ResponseHead head = client_response(message.head(), chunked);
+        if (heads_ && heads_->sees_responses()) {
+            auto refusal = heads_->intercept(exchange.request, head);
+            if (refusal) {
+                co_await end_upload(exchange, upload);
+                co_await answer_and_close(exchange, refusal->status, std::move(refusal->text));
+                co_return false;
+            }
+        }
         const bool keep = may_keep && client.parser().keep_alive() && exchange.http_1_1();
         if (!keep) head.fields.set("Connection", "close");
         std::string bytes;
@@ -126,13 +136,17 @@ public:
     Awaitable<> fail(Exchange& exchange, std::error_code error) {
         const int status = error == ErrorCondition::timeout ? 504 : 502;
         std::string text = "upstream: " + error.message();
+        co_await answer_and_close(exchange, status, std::move(text));
+    }
+
+private:
+    static Awaitable<> answer_and_close(Exchange& exchange, int status, std::string text) {
         HttpFields fields;
         fields.set("Connection", "close");
         const bool ignored = co_await exchange.respond(status, std::move(text), std::move(fields));
         static_cast<void>(ignored);
     }
 
-private:
     static Awaitable<> run_upload(std::shared_ptr<Upload> upload, std::shared_ptr<typename Exchange::Connection> from,
                                   std::shared_ptr<Connection> to, BodyPumpOptions options) {
         upload->result = co_await pump_body<Traits>(*from, *to, options);
@@ -144,6 +158,7 @@ private:
 
     SseHttpClientOptions options_;
     Duration body_idle_;
+    const HeadInterceptors* heads_;
 };
 
 using HttpForwarder = BasicHttpForwarder<>;

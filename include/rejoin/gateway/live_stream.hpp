@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include <asio/bind_cancellation_slot.hpp>
+
 #include <rejoin/client/reconnecting_stream.hpp>
 #include <rejoin/gateway/client_writer.hpp>
 #include <rejoin/gateway/event_framer.hpp>
@@ -59,18 +61,15 @@ public:
     using Upstream = BasicReconnectingStream<Traits>;
     using Writer = BasicClientWriter<Traits>;
 
-    /// `seal`: of the identity that the stream is for; its keys, `support`, which learns from this stream, `interceptors` and
-    /// `metrics` must outlive it.
-    BasicLiveStream(const asio::any_io_executor& executor, std::unique_ptr<Upstream> upstream, std::string method, std::string target,
-                    LiveStreamOptions options, StreamSeal seal, ResumeSupportLearner& support, const InterceptorChain& interceptors,
-                    GatewayMetrics& metrics)
+    /// `interceptors`: null where there are none. `seal`: of the identity that the stream is for; its keys, `support`, which
+    /// learns from this stream, and `metrics` must outlive it.
+    BasicLiveStream(const asio::any_io_executor& executor, std::unique_ptr<Upstream> upstream, LiveStreamOptions options, StreamSeal seal,
+                    ResumeSupportLearner& support, std::unique_ptr<StreamInterceptors> interceptors, GatewayMetrics& metrics)
         : executor_{executor},
           upstream_{std::move(upstream)},
-          method_{std::move(method)},
-          target_{std::move(target)},
           options_{std::move(options)},
           support_{support},
-          interceptors_{interceptors},
+          interceptors_{std::move(interceptors)},
           metrics_{metrics},
           log_{std::make_shared<EventLog>(options_.log)},
           framer_{{options_.ids, options_.seal_wide_ids, options_.fill_in_ids}, random_epoch(), seal},
@@ -80,7 +79,9 @@ public:
     /// Begins to read the upstream.
     void start() {
         metrics_.streams_opened.add();
-        spawn(executor_, run(this->shared_from_this()));
+        if (!interceptors_) return spawn(executor_, run(this->shared_from_this()));
+        auto handler = [self = this->shared_from_this()](std::exception_ptr failure) { detail::RethrowUnlessCanceled{}(failure); };
+        asio::co_spawn(executor_, run(this->shared_from_this()), asio::bind_cancellation_slot(interceptors_->slot(), std::move(handler)));
     }
 
     /// Before `start()`: this stream serves a client whose id `main` no longer has, and is read only until it meets `main`'s
@@ -94,6 +95,9 @@ public:
     void stop() {
         upstream_->close();
         space_.notify();
+        // Later, since what is canceled may go on within the call.
+        const bool intercepted = interceptors_ && interceptors_->waiting();
+        if (intercepted) asio::post(executor_, [self = this->shared_from_this()] { self->interceptors_->cancel(); });
     }
 
     /// A client's cursor joins; its writer has been started. It is told when the stream ends. Until `Writer::leave()`, which must
@@ -143,8 +147,6 @@ public:
     /// It has caught up with another stream, where its clients go on.
     bool joined() const noexcept { return joined_ != nullptr; }
 
-    /// The id by which clients know the upstream's.
-    std::string client_id(std::string_view upstream_id) { return std::string{framer_.client_id(*log_, upstream_id)}; }
     /// The gateway's own id of an event; 0 stands for the stream's beginning.
     std::string own_id(EventLog::Sequence sequence) const { return framer_.own_id(sequence); }
 
@@ -199,7 +201,7 @@ private:
     Awaitable<> run(std::shared_ptr<BasicLiveStream> self) {
         try {
             co_await read(self);
-        } catch (const std::exception&) {
+        } catch (...) {
             upstream_->close();  // an interceptor threw: nobody can say what the event was to be
         }
         end();
@@ -212,6 +214,7 @@ private:
             now_ = Traits::Clock::now();
             while (upstream_->try_next(item)) {
                 take(item);
+                if (interceptors_ && interceptors_->waiting()) co_await finish_event();
                 if (log_->last() - published_ < publish_events() && unpublished_bytes_ < options_.log.bytes / 4) continue;
                 publish();
                 if (must_wait()) co_await wait_for_space();
@@ -219,6 +222,14 @@ private:
             publish();
             if (must_wait()) co_await wait_for_space();
         }
+    }
+
+    // What came before the event does not wait for its interceptors.
+    Awaitable<> finish_event() {
+        publish();
+        co_await interceptors_->wait();
+        now_ = Traits::Clock::now();
+        for (const SseEvent& event : interceptors_->events()) append(event.view());
     }
 
     Awaitable<> wait_for_space() {
@@ -256,17 +267,16 @@ private:
 
     void take_event(const SseEventView& event) {
         if (meets_main(event)) return;
+        if (!interceptors_) return append(event);
+        if (!interceptors_->take(event)) return;
+        for (const SseEvent& made : interceptors_->events()) append(made.view());
+    }
+
+    void append(const SseEventView& event) {
         const std::size_t before = log_->bytes();
-        const auto append = [this](const SseEventView& one) {
-            const bool framed = framer_.append(*log_, one, now_);
-            (framed ? metrics_.events : metrics_.events_refused).add();
-            if (framed && one.has_id) newest_with_id_ = log_->last();
-        };
-        if (interceptors_.empty()) {
-            append(event);
-        } else {
-            interceptors_.run({method_, target_}, event, append);
-        }
+        const bool framed = framer_.append(*log_, event, now_);
+        (framed ? metrics_.events : metrics_.events_refused).add();
+        if (framed && event.has_id) newest_with_id_ = log_->last();
         unpublished_bytes_ += log_->bytes() > before ? log_->bytes() - before : event.data.size();
     }
 
@@ -356,6 +366,7 @@ private:
         ended_ = true;
         complete_ = !joined_ && upstream_->ended_complete();
         if (!complete_ && upstream_->error() != Error::closed) say_farewell();
+        if (interceptors_) interceptors_->end(complete_ ? StreamEnding::complete : StreamEnding::cut);
         (complete_ ? metrics_.streams_completed : joined_ ? metrics_.streams_joined : metrics_.streams_cut).add();
         idle_since_ = Traits::Clock::now();
         const auto clients = clients_;  // those that go on elsewhere leave
@@ -391,11 +402,9 @@ private:
 
     asio::any_io_executor executor_;
     std::unique_ptr<Upstream> upstream_;
-    std::string method_;
-    std::string target_;
     LiveStreamOptions options_;
     ResumeSupportLearner& support_;
-    const InterceptorChain& interceptors_;
+    std::unique_ptr<StreamInterceptors> interceptors_;
     GatewayMetrics& metrics_;
     std::shared_ptr<EventLog> log_;
     EventFramer framer_;

@@ -15,8 +15,9 @@
 #include <rejoin/gateway/client_session.hpp>
 #include <rejoin/gateway/detail/journey.hpp>
 #include <rejoin/gateway/detail/openings.hpp>
-#include <rejoin/gateway/detail/stream_setup.hpp>
+#include <rejoin/gateway/detail/stream_factory.hpp>
 #include <rejoin/gateway/forwarding.hpp>
+#include <rejoin/gateway/head_interceptor.hpp>
 #include <rejoin/gateway/http_forwarder.hpp>
 #include <rejoin/gateway/http_server.hpp>
 #include <rejoin/gateway/resume_planner.hpp>
@@ -42,7 +43,7 @@ public:
         : executor_{executor},
           options_{std::move(options)},
           access_{executor, options_, metrics_},
-          forwarder_{options_.client, options_.body_idle},
+          forwarder_{options_.client, options_.body_idle, &heads_},
           keys_{options_.keys ? options_.keys : std::make_shared<const IdKeys>()},
           directory_{options_.directory},
           planner_{options_, *keys_, directory_},
@@ -57,8 +58,16 @@ public:
         ticker_.start(Traits::Clock::now() + tick_interval());
     }
 
-    /// Adds an interceptor behind those already there. Before the first request.
-    void add_interceptor(EventInterceptor interceptor) { interceptors_.add(std::move(interceptor)); }
+    /// Adds an interceptor of events behind those already there: an `EventInterceptor` for all streams, or an
+    /// `InterceptorFactory` that makes one for each. Before the first request.
+    template <class T>
+    void add_interceptor(T interceptor) {
+        factory_.interceptors().add(std::move(interceptor));
+    }
+
+    /// Adds one of heads, likewise.
+    void add_request_interceptor(RequestInterceptor interceptor) { heads_.add(std::move(interceptor)); }
+    void add_response_interceptor(ResponseInterceptor interceptor) { heads_.add(std::move(interceptor)); }
 
     const GatewayMetrics& metrics() const noexcept { return metrics_; }
     std::size_t streams() const noexcept { return directory_.size(); }
@@ -82,7 +91,7 @@ public:
         Answer answer = co_await this->answer(exchange);
         bool reusable = answer.reusable;
         // Nothing of what led here is in memory while a stream lasts.
-        if (answer.stream) reusable = co_await serve_client(exchange, std::move(*answer.stream), options_.writer, options_.retry, metrics_);
+        if (answer.stream) reusable = co_await serve_client(exchange, std::move(*answer.stream), options_.writer, options_.retry, heads_, metrics_);
         metrics_.responded(exchange.outcome.status);
         co_return reusable && !(answer.stream && draining_);
     }
@@ -109,13 +118,9 @@ public:
 private:
     using Stream = BasicLiveStream<Traits>;
     using StreamPtr = std::shared_ptr<Stream>;
-    using Writer = BasicClientWriter<Traits>;
-    using Upstream = BasicReconnectingStream<Traits>;
     using Response = BasicMessageResponse<Traits>;
     using Opened = typename BasicUpstreamAccess<Traits>::Opened;
-
     using Entry = BasicClientEntry<Traits>;
-
     using Journey = detail::Journey;
 
     // A request that has been answered, or is to be served from a stream.
@@ -140,9 +145,18 @@ private:
             co_return reusable;
         }
         exchange.request.target = std::move(*target);
-        const ResumeRequest resume{request};
-        // Whatever a stream answered, a client comes back to it by GET.
+        ResumeRequest resume{request};
+        // Whatever a stream answered, a client comes back to it by GET. Who asks is settled before anybody changes the request.
         const StreamIdentity identity = identity_of(request, resume.target);
+        if (heads_.sees_requests()) {
+            const ForwardingContext client{exchange.client_address, "http"};
+            auto refusal = heads_.intercept(client, exchange.request);
+            if (refusal) {
+                const bool reusable = co_await exchange.respond(refusal->status, std::move(refusal->text), std::move(refusal->fields));
+                co_return reusable;
+            }
+            resume = ResumeRequest{exchange.request};
+        }
         const bool get = request.method == "GET";
         Plan plan;
         if (get) plan = planner_.plan(request, identity, resume.id);
@@ -320,8 +334,7 @@ private:
     // Ids of the gateway's form that are none of its own mean something upstream only to another gateway, which says in `Via`
     // that it is one, and in `SSE-Resume` what became of the id.
     void learn_from(const ResponseHead& response, Journey& journey) {
-        bool chained = false;
-        response.fields.for_each_token("Via", [&chained](std::string_view hop) { chained = chained || hop.ends_with(" rejoin"); });
+        const bool chained = came_through_gateway(response.fields);
         planner_.learn_chained(chained);
         if (!chained && !journey.doubtful.empty()) {
             metrics_.gap(0);
@@ -358,31 +371,6 @@ private:
 
     // --- streams ---
 
-    // `main`: the stream that it is to catch up with; null = none.
-    StreamPtr make_stream(Journey journey, std::optional<Response> first, const StreamPtr& main) {
-        typename BasicStreamDirectory<Traits>::Keeping keeping;
-        keeping.answers_get = journey.origin.method == "GET";
-        keeping.joinable = keeping.answers_get && !main;
-        keeping.resumable = keeping.answers_get || keeps_for_return(journey.post);
-        // Whoever else is nobody in particular could come back in its stead.
-        const bool named_now = first && first->head().fields.contains("Set-Cookie") && options_.sharing != Sharing::shared;
-        if (named_now && journey.identity.anonymous()) keeping.resumable = keeping.joinable = false;
-        keeping.linger = keeping.answers_get ? directory_.linger() : options_.post_linger;
-        LiveStreamOptions live = detail::live_stream_options(options_, journey);
-        ReconnectingStreamOptions reading = detail::upstream_options(options_, journey);
-        reading.breakers = access_.breakers();
-        std::string method = journey.origin.method;
-        std::string target = journey.origin.url.target;
-        auto upstream = std::make_unique<Upstream>(executor_, std::move(journey.origin), std::move(reading));
-        if (first) upstream->adopt(std::move(*first));
-        auto stream = std::make_shared<Stream>(executor_, std::move(upstream), std::move(method), std::move(target), std::move(live),
-                                               keys_->seal_of(journey.identity), planner_.support(), interceptors_, metrics_);
-        if (main) stream->catch_up(main, std::move(journey.seen));
-        directory_.add(journey.identity, stream, keeping);
-        stream->start();
-        return stream;
-    }
-
     Awaitable<Answer> open_stream(Exchange& exchange, Journey journey, std::optional<Response> first) {
         const bool get = journey.origin.method == "GET";
         StreamPtr main = get && planner_.has_main(exchange.request) ? directory_.live(journey.identity) : nullptr;
@@ -412,7 +400,7 @@ private:
         const bool primed = !get && journey.post == PostStreams::mcp && mcp_primes(mcp_version(exchange.request));
         std::string continuity = std::move(journey.continuity);
         std::string notice = std::move(journey.notice);
-        Entry entry{make_stream(std::move(journey), std::move(first), main), 0};
+        Entry entry{factory_.make(std::move(journey), std::move(first), main, planner_.support()), 0};
         if (continuity.starts_with("gap")) entry.resume = ClientResume::gap;
         entry.continuity = std::move(continuity);
         entry.notice = std::move(notice);
@@ -442,10 +430,11 @@ private:
     GatewayMetrics metrics_;
     BasicUpstreamAccess<Traits> access_;
     BasicHttpForwarder<Traits> forwarder_;
-    InterceptorChain interceptors_;
+    HeadInterceptors heads_;
     std::shared_ptr<const IdKeys> keys_;
     BasicStreamDirectory<Traits> directory_;
     BasicResumePlanner<Traits> planner_;
+    detail::StreamFactory<Traits> factory_{executor_, options_, access_, *keys_, directory_, metrics_};
     detail::Openings openings_{executor_};
     Watchdog<Traits> ticker_;
     bool draining_ = false;
