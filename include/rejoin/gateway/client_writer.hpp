@@ -65,6 +65,7 @@ public:
           log_{std::move(log)},
           options_{options},
           done_{connection_->executor()},
+          began_{cursor},
           cursor_{cursor},
           last_write_{Traits::Clock::now()},
           chunked_{chunked} {}
@@ -168,6 +169,8 @@ public:
     End end() const noexcept { return end_; }
     /// The end was brought about by `close_now()`, before that of the stream.
     bool said_farewell() const noexcept { return closing_ && !reading_; }
+    /// The cursor that it began with in the log it reads.
+    EventLog::Sequence began() const noexcept { return began_; }
     /// The sequence of the last event written in full.
     EventLog::Sequence cursor() const noexcept { return cursor_; }
     /// Events written in full.
@@ -204,7 +207,7 @@ private:
     void at_end_of_log() {
         if (next_log_ && !closing_) {
             log_ = std::exchange(next_log_, nullptr);
-            cursor_ = next_cursor_;
+            cursor_ = began_ = next_cursor_;
             const auto moved = std::exchange(moved_, nullptr);
             return moved();  // leads back to pump()
         }
@@ -301,6 +304,7 @@ private:
     EventLog::Batch batch_;
     std::shared_ptr<const EventLog> next_log_;
     std::function<void()> moved_;
+    EventLog::Sequence began_;
     EventLog::Sequence cursor_;
     EventLog::Sequence next_cursor_ = 0;
     std::uint64_t events_ = 0;

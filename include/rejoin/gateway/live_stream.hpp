@@ -116,8 +116,8 @@ public:
         for (const auto& client : clients_) client->displace();
     }
 
-    /// The cursor of the last client that is or was here.
-    EventLog::Sequence client_cursor() const { return clients_.empty() ? held_ : clients_.back()->cursor(); }
+    /// Where the last client began that is or was here.
+    EventLog::Sequence client_began() const { return clients_.empty() ? began_ : clients_.back()->began(); }
 
     /// The cursor of a client that says it has seen the event of that id; nothing where what follows is not all in the log.
     std::optional<EventLog::Sequence> find(std::string_view id) const {
@@ -186,6 +186,7 @@ private:
 
     void detach(const Writer& writer) {
         held_ = writer.cursor();
+        began_ = writer.began();
         remove(writer);
         if (!options_.lingers && clients_.empty()) stop();
         space_.notify();
@@ -414,6 +415,7 @@ private:
     TimePoint idle_since_;
     EventLog::Sequence published_ = 0;
     EventLog::Sequence held_ = 0;      // cursor of the client that left last
+    EventLog::Sequence began_ = 0;     // and where it began
     EventLog::Sequence furthest_ = 0;  // of all that have left
     EventLog::Sequence newest_with_id_ = 0;
     std::weak_ptr<BasicLiveStream> main_;        // to be caught up with

@@ -55,8 +55,9 @@ public:
         if (!joins_without_id(request)) return plan;
         if (StreamPtr known = directory_.live(identity)) {
             plan.kind = Plan::Kind::log;
-            // A client that takes over in a session goes on where its predecessor was.
-            plan.cursor = in_session(request) ? known->client_cursor() : known->log()->last();
+            // Clients of MCP name the last id of their last connection. One that has none got nothing on that: what was written to
+            // it was on its way when it broke.
+            plan.cursor = in_session(request) ? known->client_began() : known->log()->last();
             plan.stream = std::move(known);
         }
         return plan;
