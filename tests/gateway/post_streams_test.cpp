@@ -150,7 +150,7 @@ TEST_CASE("mcp: from 2026-07-28 on nothing is resumed, and leaving cancels upstr
     }
 }
 
-TEST_CASE("mcp: the session's own stream is one, and goes on where the connection before left it") {
+TEST_CASE("mcp: the session's own stream is one; who comes without an id got nothing on the connection before, and gets that") {
     World world{PostStreams::mcp};
     Gate more;
     world.upstream.then(Reaction::stream().event("a", "1").wait(more).event("b", "2").stall());
@@ -173,9 +173,14 @@ TEST_CASE("mcp: the session's own stream is one, and goes on where the connectio
     REQUIRE(run_until(world.io, [&] { return proxy.manager.metrics().clients_opened.value() == 2; }));
     more.open();
     REQUIRE(run_until(world.io, [&] { return !second.empty(); }));
-    CHECK(count(second, "data: a") == 0);
+    CHECK(count(second, "data: a") == 1);
     CHECK(count(second, "data: b") == 1);
     CHECK(run_until(world.io, [&] { return superseded; }));
+    const Fetched third = fetched(world.io, proxy.url("/mcp"), get("/mcp", session + "Last-Event-ID: 1\r\n"), "data: b");
+    CHECK(count(third.body, "data: a") == 0);
+    // It began behind "a": that the one before had, or said that it had.
+    const Fetched fourth = fetched(world.io, proxy.url("/mcp"), get("/mcp", session), "data: b");
+    CHECK(count(fourth.body, "data: a") == 0);
     CHECK(world.upstream.requests().size() == 1);
 }
 

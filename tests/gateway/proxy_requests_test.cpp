@@ -240,3 +240,49 @@ TEST_CASE("draining: streams end in the orderly way with a time to come back, th
     CHECK(got.body.substr(last_event + 2).starts_with("retry: "));
     CHECK(run_until(io, [&] { return proxy.server.connections() == 0 && upstream.stats().open_streams == 0; }));
 }
+
+namespace {
+
+// Sends a request whose body comes a byte at a time, and goes away at once or reads the answer.
+Awaitable<std::string> upload_slowly(std::string url, std::size_t size, Duration between, bool stay) {
+    const Url target = Url::parse(url).value();
+    SseHttpClient client;
+    auto connection = co_await client.open(target);
+    std::string bytes = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n";
+    asio::steady_timer pause{(*connection)->executor()};
+    for (std::size_t i = 0; i <= size; ++i) {
+        const std::error_code error = co_await (*connection)->write(bytes, 5s);
+        if (error) co_return "write: " + error.message();
+        bytes = "x";
+        pause.expires_after(between);
+        co_await pause.async_wait(asio::use_awaitable);
+    }
+    if (!stay) co_return std::string{};
+    auto head = co_await (*connection)->read_head(10s, Error::response_timeout);
+    co_return head ? std::to_string(head->status) : head.error().message();
+}
+
+}  // namespace
+
+TEST_CASE("an upload may last longer than the answer to it may take") {
+    asio::io_context io{1};
+    testing::ScriptedServer upstream{io};
+    ReverseProxyOptions options = quick(upstream.url());
+    options.client.response_timeout = 100ms;
+    Proxy proxy{io, options};
+    SECTION("an answer behind it is in time") {
+        upstream.then(Reaction::respond(200, "thanks"));
+        CHECK(run(io, upload_slowly(proxy.url("/"), 8, 25ms, true)) == "200");
+    }
+    SECTION("none behind it is not") {
+        upstream.then(Reaction::silence());
+        CHECK(run(io, upload_slowly(proxy.url("/"), 2, 1ms, true)) == "504");
+    }
+    SECTION("who leaves behind it takes the request along") {
+        options.client.response_timeout = 20s;
+        Proxy patient{io, options};
+        upstream.then(Reaction::silence());
+        run(io, upload_slowly(patient.url("/"), 2, 5ms, false));
+        CHECK(run_until(io, [&] { return upstream.connections() == 1 && upstream.closed_by_client(1); }, 5s));
+    }
+}

@@ -1,6 +1,7 @@
 #ifndef REJOIN_CLIENT_RECONNECTING_STREAM_HPP
 #define REJOIN_CLIENT_RECONNECTING_STREAM_HPP
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -91,6 +92,9 @@ public:
     const std::string& error_body() const noexcept { return engine_->error_body(); }
 
     const EventTracker& tracker() const noexcept { return engine_->tracker(); }
+
+    /// Bytes of event streams read so far.
+    std::uint64_t received() const noexcept { return engine_->received(); }
 
 private:
     using Engine = detail::StreamEngine<Traits>;

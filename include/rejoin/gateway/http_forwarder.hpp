@@ -2,7 +2,9 @@
 #define REJOIN_GATEWAY_HTTP_FORWARDER_HPP
 
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -13,6 +15,7 @@
 #include <rejoin/gateway/head_interceptor.hpp>
 #include <rejoin/gateway/http_server.hpp>
 #include <rejoin/net/async_event.hpp>
+#include <rejoin/net/deadline.hpp>
 
 namespace rejoin {
 
@@ -33,6 +36,8 @@ public:
         AsyncEvent finished;
         BodyPumpResult result;
         std::string copy;
+        /// Called when it is done; empty: nobody is to be told.
+        std::function<void()> on_done = {};
         bool done = false;
         bool client_gone = false;
     };
@@ -64,22 +69,30 @@ public:
         co_await upload.finished.wait();
     }
 
-    /// The final response's head; interim ones go on to the client. A client that leaves meanwhile takes the request along
-    /// (`client_gone`).
+    /// The final response's head; interim ones go on to the client. The response is waited for from the end of the upload on, for
+    /// an upstream may need all of it. A client that leaves meanwhile takes the request along (`client_gone`).
     Awaitable<Result<ResponseHead>> read_response(Exchange& exchange, std::shared_ptr<Connection> upstream, std::shared_ptr<Upload> upload) {
         const std::weak_ptr<Connection> watched = upstream;
-        const bool watching = upload->done;
-        if (watching) {
+        std::optional<Deadline<Traits>> due;
+        bool watching = false;
+        const auto expect = [&] {
+            due.emplace(upstream->executor(), options_.response_timeout, [watched] {
+                if (const auto connection = watched.lock()) connection->cancel();
+            });
+            if (std::exchange(watching, true)) return;
             exchange.connection->on_peer_close([watched, upload] {
                 upload->client_gone = true;
                 if (const auto connection = watched.lock()) connection->cancel();
             });
-        }
+        };
+        const Told told{*upload, expect};
         upstream->parser().expect_answer_to(exchange.request.method);
         for (;;) {
-            auto head = co_await upstream->read_head(options_.response_timeout, Error::response_timeout);
+            if (upload->done) expect();
+            auto head = co_await upstream->read_head(Duration::zero(), Error::response_timeout);
             if (!head || head->status >= 200) {
                 if (watching) exchange.connection->cancel();
+                if (!head && due && due->expired()) co_return Error::response_timeout;
                 if (!head && head.error() == Error::end_of_stream) co_return Error::truncated;
                 co_return std::move(head);
             }
@@ -140,6 +153,14 @@ public:
     }
 
 private:
+    // Who is told of an upload's end, as long as somebody is there to be told.
+    struct Told {
+        Told(Upload& upload_, std::function<void()> tell) : upload{upload_} { upload.on_done = std::move(tell); }
+        ~Told() { upload.on_done = nullptr; }
+        Told(const Told&) = delete;
+        Upload& upload;
+    };
+
     static Awaitable<> answer_and_close(Exchange& exchange, int status, std::string text) {
         HttpFields fields;
         fields.set("Connection", "close");
@@ -153,6 +174,7 @@ private:
         upload->done = true;
         // A body that did not come whole must not be waited for by an upstream that never gets the rest.
         if (upload->result.read_error) to->cancel();
+        else if (upload->on_done) upload->on_done();
         upload->finished.notify();
     }
 

@@ -343,6 +343,8 @@ private:
         const std::uint64_t duplicates = upstream_->tracker().counters().duplicates;
         metrics_.duplicates.add(duplicates - duplicates_);
         duplicates_ = duplicates;
+        metrics_.upstream_bytes.add(upstream_->received() - received_);
+        received_ = upstream_->received();
         count_evictions();
         published_ = log_->last();
         unpublished_bytes_ = 0;
@@ -424,6 +426,7 @@ private:
     EventLog::Sequence joined_at_ = 0;
     std::string comments_;                       // to be passed on behind the events
     std::uint64_t duplicates_ = 0;
+    std::uint64_t received_ = 0;
     std::uint64_t reconnects_ = 0;
     std::array<std::uint64_t, eviction_reason_count> evicted_{};  // counted in the metrics already
     TimePoint dropped_at_{};

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -141,6 +142,7 @@ public:
     const ResponseHead* response() const noexcept { return response_ ? &*response_ : nullptr; }
     const std::string& error_body() const noexcept { return error_body_; }
     const EventTracker& tracker() const noexcept { return intake_.tracker(); }
+    std::uint64_t received() const noexcept { return intake_.received(); }
 
 private:
     using State = ReconnectionMachine::State;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,6 +45,7 @@ public:
     EventTracker& tracker() noexcept { return tracker_; }
     const EventTracker& tracker() const noexcept { return tracker_; }
     bool any_event() const noexcept { return any_event_; }
+    std::uint64_t received() const noexcept { return received_; }
     // An event that was no repeat, or a moved cursor, on this connection.
     bool any_progress() const noexcept { return any_progress_; }
 
@@ -73,6 +75,7 @@ public:
             }
             std::string_view piece;
             if (parser_.error() || !connection_->next_body(piece)) break;
+            received_ += piece.size();
             health_.on_bytes(now_);  // the first of them may have come with the head
             parser_.feed(piece);
         }
@@ -267,6 +270,7 @@ private:
     TimePoint now_{};  // of the last read
     TimePoint watched_until_ = TimePoint::max();
     std::error_code timeout_;
+    std::uint64_t received_ = 0;
     CommitOn commit_on_;
     bool comments_;
     bool any_event_ = false;
