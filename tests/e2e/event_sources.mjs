@@ -14,10 +14,12 @@ const RETRY = 200;
 
 const CLIENTS = { eventsource: NpmEventSource, 'fetch-event-source': FetchEventSource };
 
-function exactly(name, client, history) {
+/** `sealed`: the ids are the proxy's, which stand for the upstream's. */
+function exactly(name, client, history, sealed = false) {
+    const said = sealed ? history.map(([, data]) => ['sealed', data]) : history;
+    const seen = sealed ? client.seen.map(([id, data]) => [/^rjs-[\w-]+$/.test(id) ? 'sealed' : id, data]) : client.seen;
     expect(client.over === '', `${name} gave up: ${client.over}`);
-    expect(JSON.stringify(client.seen) === JSON.stringify(history),
-        `${name}: ${client.seen.length} events instead of ${history.length}: ${JSON.stringify(client.seen)}`);
+    expect(JSON.stringify(seen) === JSON.stringify(said), `${name}: ${seen.length} events instead of ${said.length}: ${JSON.stringify(seen)}`);
 }
 
 /** Each of the clients behind a cutter of its own. */
@@ -39,7 +41,7 @@ const all = (clients, condition, text) =>
         () => `${text}: ${clients.map(({ name, client }) => `${name}: ${client.opens} opens, ${client.errors} errors, ` +
             `${client.seen.length} events, last ${client.seen.at(-1)}, ${client.over}`).join('; ')}`);
 
-async function cutOnBothSides(title, upstream, more) {
+async function cutOnBothSides(title, upstream, more, sealed = false) {
     const upstreamCutter = await Cutter.before(await listen(upstream.server));
     const proxy = await startProxy(upstreamCutter.url, { more });
     const clients = await startClients(proxy, Cutter);
@@ -63,7 +65,7 @@ async function cutOnBothSides(title, upstream, more) {
     }
     await arrived();
     for (const { name, path, client } of clients) {
-        exactly(name, client, upstream.history);
+        exactly(name, client, upstream.history, sealed);
         expect(client.errors === CLIENT_CUTS.length, `${name} saw ${client.errors} errors, not just those of its own connection`);
         const asked = upstream.requests.filter(([url]) => url === path).map(([, id]) => id);
         expect(asked.length === 1 + UPSTREAM_CUTS.length, `${name}: ids asked for upstream: ${JSON.stringify(asked)}`);
@@ -88,7 +90,7 @@ async function cutOnBothSides(title, upstream, more) {
     for (let i = 0; i < 5; ++i) upstream.publish();
     await arrived();
     for (const { name, client } of clients) {
-        exactly(name, client, upstream.history);
+        exactly(name, client, upstream.history, sealed);
         expect(client.errors === CLIENT_CUTS.length + 1 && client.open(), `${name} saw ${client.errors} errors behind the outage`);
         expect(client.statuses.every((status) => status === 200), `${name} was answered ${client.statuses}`);
         client.close();
@@ -134,9 +136,17 @@ async function cutAtEachByte() {
 }
 
 async function test() {
-    await cutOnBothSides('node:http', new NumberedHistory(), ['--retry', `${RETRY}ms`]);
-    await cutOnBothSides('better-sse', new BetterSseHistory(await npm('better-sse'), { retry: RETRY }), []);
-    await cutAtEachByte();
+    const retry = ['--retry', `${RETRY}ms`];
+    await Promise.all([
+        cutOnBothSides('node:http', new NumberedHistory(), retry),
+        cutOnBothSides('better-sse', new BetterSseHistory(await npm('better-sse'), { retry: RETRY }), []),
+    ]);
+    // Node's fetch sends the one as Latin-1, and the other not at all.
+    await Promise.all([
+        cutOnBothSides('ids up to U+00FF', new NumberedHistory({ id: (n) => `\u00fc-${n}` }), retry),
+        cutOnBothSides('ids above U+00FF, sealed', new NumberedHistory({ id: (n) => `\u2116 ${n}` }), [...retry, '--seal-wide-ids'], true),
+        cutAtEachByte(),
+    ]);
 }
 
 run(test);
