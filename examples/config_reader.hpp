@@ -26,7 +26,7 @@ namespace examples {
 class ConfigReader {
 public:
     template <class Value>
-    using Names = std::initializer_list<std::pair<std::string_view, Value>>;
+    using Names = std::initializer_list<std::pair<const char*, Value>>;
 
     ConfigReader(const toml::table& table, std::vector<ConfigError>& errors) : table_{table}, errors_{errors} {}
 

@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <exception>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +24,7 @@
 #include <rejoin/rejoin.hpp>
 
 #include "access_log_file.hpp"
+#include "choices.hpp"
 #include "connection_flags.hpp"
 #include "durations.hpp"
 #include "endpoint.hpp"
@@ -54,6 +54,7 @@ struct Settings {
 };
 
 void declare(CLI::App& app, Settings& settings) {
+    using examples::add_choice;
     using examples::add_duration;
     auto& proxy = settings.proxy;
     app.set_version_flag("--version", std::string{"rejoin-proxy "} + REJOIN_VERSION_STRING);
@@ -80,19 +81,12 @@ void declare(CLI::App& app, Settings& settings) {
     add_duration(app, "--max-outage", proxy.reconnection.max_outage, "clients are cut when the upstream was away for this long; 0 = never")
         ->group(upstream);
     add_duration(app, "--linger", proxy.directory.linger, "a stream is read on for this long after its last client left")->group(upstream);
-    app.add_option("--sharing", proxy.sharing,
-                   "clients of one principal and target: each with an upstream stream of its own, one stream that the newest takes over, or one "
-                   "that all share [own]")
-        ->transform(CLI::CheckedTransformer(std::map<std::string, rejoin::Sharing>{
-            {"own", rejoin::Sharing::own}, {"exclusive", rejoin::Sharing::exclusive}, {"shared", rejoin::Sharing::shared}}))
-        ->group(upstream);
-    app.add_option("--post", proxy.post, "event streams that answer a POST: cut when they are cut, resumed by GET where they carry ids, MCP's rules, or "
-                                         "going on without their client [resume]")
-        ->transform(CLI::CheckedTransformer(std::map<std::string, rejoin::PostStreams>{{"cut", rejoin::PostStreams::cut},
-                                                                                       {"resume", rejoin::PostStreams::resume},
-                                                                                       {"mcp", rejoin::PostStreams::mcp},
-                                                                                       {"detach", rejoin::PostStreams::detach}}))
-        ->group(upstream);
+    add_choice(app, "--sharing", proxy.sharing, examples::sharing_names,
+               "clients of one principal and target: each with an upstream stream of its own, one stream that the newest takes over, or one that all "
+               "share [own]")->group(upstream);
+    add_choice(app, "--post", proxy.post, examples::post_names,
+               "event streams that answer a POST: cut when they are cut, resumed by GET where they carry ids, MCP's rules, or going on without their "
+               "client [resume]")->group(upstream);
     add_duration(app, "--post-linger", proxy.post_linger, "with --post mcp or detach: an answer goes on without its client for this long")->group(upstream);
     app.add_option("--upstream-idle", proxy.idle_connections, "connections kept idle for each upstream")->capture_default_str()->group(upstream);
     app.add_option("--breaker-failures", proxy.breaker.failures, "an upstream that failed so often in a row is left alone for --breaker-open; 0 = never")
@@ -108,13 +102,9 @@ void declare(CLI::App& app, Settings& settings) {
     add_duration(app, "--heartbeat", proxy.writer.heartbeat, "a comment is sent when a stream is silent for this long; 0 = never")->group(clients);
     add_duration(app, "--write-deadline", proxy.writer.write_deadline, "a client that takes nothing for this long is cut; 0 = never")
         ->group(clients);
-    app.add_option("--slow-clients", settings.slow_clients,
-                   "a client that does not keep up: the upstream waits for it where it is the only one and it is cut where it is not, it is always "
-                   "cut, or always goes on behind a gap [backpressure]")
-        ->transform(CLI::CheckedTransformer(std::map<std::string, examples::RouteSlow>{{"backpressure", examples::RouteSlow::backpressure},
-                                                                                       {"disconnect", examples::RouteSlow::disconnect},
-                                                                                       {"skip", examples::RouteSlow::skip}}))
-        ->group(clients);
+    add_choice(app, "--slow-clients", settings.slow_clients, examples::slow_names,
+               "a client that does not keep up: the upstream waits for it where it is the only one and it is cut where it is not, it is always cut, or "
+               "always goes on behind a gap [backpressure]")->group(clients);
     app.add_flag("--forward-comments,!--no-forward-comments", proxy.stream.forward_comments, "pass the upstream's comments on [yes]")->group(clients);
     add_duration(app, "--retry", settings.retry, "reconnection time told to clients, in place of the upstream's; 0 = the upstream's")
         ->group(clients);
@@ -129,23 +119,21 @@ void declare(CLI::App& app, Settings& settings) {
     app.add_option("--log-bytes-total", proxy.directory.bytes, "bytes kept of all streams together; 0 = no bound")->capture_default_str()->group(logs);
     app.add_option("--max-streams", proxy.directory.streams, "upstream streams at once; further ones get 503")
         ->check(CLI::PositiveNumber)->capture_default_str()->group(logs);
-    app.add_option("--ids", proxy.stream.ids,
-                   "event ids that clients see: the upstream's, the proxy's own, or the upstream's sealed for the client, which outlive the proxy as "
-                   "long as --id-key stays [passthrough]")
-        ->transform(CLI::CheckedTransformer(std::map<std::string, rejoin::IdMode>{
-            {"passthrough", rejoin::IdMode::passthrough}, {"minted", rejoin::IdMode::minted}, {"sealed", rejoin::IdMode::sealed}}))
+    add_choice(app, "--ids", proxy.stream.ids, examples::id_names,
+               "event ids that clients see: the upstream's, the proxy's own, or the upstream's sealed for the client, which outlive the proxy as long as "
+               "--id-key stays [passthrough]")->group(logs);
+    add_choice(app, "--id-order", proxy.tracker.order, examples::id_order_names,
+               "what tells a hole between the upstream's ids: whole numbers where they are, whole numbers, ms-seq as of Redis, ULIDs, or nothing [auto]")
         ->group(logs);
     app.add_option("--id-key", settings.keys,
                    "ID=FILE with the secret that ids are authenticated with, 32 bytes or more in hexadecimal; the first makes new ids, further ones "
                    "are still understood")
         ->allow_extra_args(false)->group(logs);
-    app.add_flag("--seal-wide-ids", proxy.stream.seal_wide_ids, "seal ids with characters above U+00FF, which a browser's fetch can't send back")
+    app.add_flag("--seal-wide-ids", proxy.stream.seal_wide_ids, "seal ids with characters above U+00FF, which a browser's fetch can't send back; without --id-key "
+                                                                "they are good as long as the proxy runs")
         ->group(logs);
-    app.add_option("--gap", proxy.gap, "for a client whose id can't be continued from: go on live, from the oldest kept, or 410 [continue]")
-        ->transform(CLI::CheckedTransformer(std::map<std::string, rejoin::GapPolicy>{{"continue", rejoin::GapPolicy::continue_live},
-                                                                                     {"oldest", rejoin::GapPolicy::oldest},
-                                                                                     {"410", rejoin::GapPolicy::gone}}))
-        ->group(logs);
+    add_choice(app, "--gap", proxy.gap, examples::gap_names,
+               "for a client whose id can't be continued from: go on live, from the oldest kept, or 410 [continue]")->group(logs);
     app.add_option("--gap-event", proxy.stream.gap_event, "type of the in-band gap signal; empty = none")->capture_default_str()->group(logs);
     app.add_option("--principal", proxy.principal, "headers that tell principals apart; logs are never shared between them")
         ->delimiter(',')->capture_default_str()->group(logs);
@@ -235,7 +223,7 @@ bool read_config(Settings& settings, examples::ProxyConfig& config) {
     return true;
 }
 
-// From the file, else from the flags. False when one is wrong, with the reason told.
+// The file's, then the flags'. False when one is wrong, with the reason told.
 bool set_keys(Settings& settings, const examples::ProxyConfig& config) {
     std::vector<rejoin::IdKey> keys = config.keys;
     std::string why;

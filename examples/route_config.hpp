@@ -3,12 +3,14 @@
 
 #include <chrono>
 #include <cstddef>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
-#include <rejoin/gateway/id_keys.hpp>
+#include <rejoin/gateway/reverse_proxy_options.hpp>
 #include <rejoin/gateway/route_table.hpp>
 #include <rejoin/http/url.hpp>
 
@@ -19,11 +21,23 @@
 
 namespace examples {
 
-enum class RouteIds { passthrough, minted, sealed };
-enum class RouteSharing { own, exclusive, shared };
-enum class RouteGap { continue_live, oldest, gone };
-enum class RoutePost { none, mcp, llm };
 enum class RouteSlow { backpressure, disconnect, skip };
+
+// The names of values in files and flags.
+inline constexpr std::initializer_list<std::pair<const char*, rejoin::IdMode>> id_names{
+    {"passthrough", rejoin::IdMode::passthrough}, {"minted", rejoin::IdMode::minted}, {"sealed", rejoin::IdMode::sealed}};
+inline constexpr std::initializer_list<std::pair<const char*, rejoin::IdOrder>> id_order_names{
+    {"auto", rejoin::IdOrder::automatic}, {"integer", rejoin::IdOrder::integer}, {"ms-seq", rejoin::IdOrder::ms_seq},
+    {"ulid", rejoin::IdOrder::ulid}, {"none", rejoin::IdOrder::none}};
+inline constexpr std::initializer_list<std::pair<const char*, rejoin::Sharing>> sharing_names{
+    {"own", rejoin::Sharing::own}, {"exclusive", rejoin::Sharing::exclusive}, {"shared", rejoin::Sharing::shared}};
+inline constexpr std::initializer_list<std::pair<const char*, rejoin::GapPolicy>> gap_names{
+    {"continue", rejoin::GapPolicy::continue_live}, {"oldest", rejoin::GapPolicy::oldest}, {"410", rejoin::GapPolicy::gone}};
+inline constexpr std::initializer_list<std::pair<const char*, rejoin::PostStreams>> post_names{
+    {"cut", rejoin::PostStreams::cut}, {"resume", rejoin::PostStreams::resume}, {"mcp", rejoin::PostStreams::mcp},
+    {"detach", rejoin::PostStreams::detach}};
+inline constexpr std::initializer_list<std::pair<const char*, RouteSlow>> slow_names{
+    {"backpressure", RouteSlow::backpressure}, {"disconnect", RouteSlow::disconnect}, {"skip", RouteSlow::skip}};
 
 /// What a request authenticates with, as far as streams are concerned: logs are never shared between different values.
 struct RoutePrincipal {
@@ -36,11 +50,11 @@ struct RouteConfig {
     /// In order of preference; one at least.
     std::vector<rejoin::Url> upstreams = {};
 
-    std::optional<RouteIds> ids = {};
-    std::optional<RouteSharing> sharing = {};
-    std::optional<RouteGap> gap = {};
-    std::optional<RoutePost> post = {};
-    std::optional<bool> detach = {};
+    std::optional<rejoin::IdMode> ids = {};
+    std::optional<rejoin::IdOrder> id_order = {};
+    std::optional<rejoin::Sharing> sharing = {};
+    std::optional<rejoin::GapPolicy> gap = {};
+    std::optional<rejoin::PostStreams> post = {};
     std::optional<RoutePrincipal> principal = {};
     std::optional<std::string> gap_event = {};
     std::optional<RouteSlow> slow_clients = {};

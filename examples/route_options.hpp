@@ -39,39 +39,16 @@ inline rejoin::ReverseProxyOptions options_of(const RouteConfig& route, rejoin::
     options.alternatives.assign(route.upstreams.begin() + 1, route.upstreams.end());
     set(options.cool_down, route.cool_down);
 
-    if (route.ids) {
-        switch (*route.ids) {
-        case RouteIds::passthrough: options.stream.ids = rejoin::IdMode::passthrough; break;
-        case RouteIds::minted: options.stream.ids = rejoin::IdMode::minted; break;
-        case RouteIds::sealed: options.stream.ids = rejoin::IdMode::sealed; break;
-        }
-    }
+    set(options.stream.ids, route.ids);
+    set(options.tracker.order, route.id_order);
     set(options.stream.seal_wide_ids, route.seal_wide_ids);
     if (route.principal) {
         options.principal = route.principal->headers;
         options.principal_cookies = route.principal->cookies;
     }
-    if (route.sharing) {
-        switch (*route.sharing) {
-        case RouteSharing::own: options.sharing = rejoin::Sharing::own; break;
-        case RouteSharing::exclusive: options.sharing = rejoin::Sharing::exclusive; break;
-        case RouteSharing::shared: options.sharing = rejoin::Sharing::shared; break;
-        }
-    }
-    if (route.gap) {
-        switch (*route.gap) {
-        case RouteGap::continue_live: options.gap = rejoin::GapPolicy::continue_live; break;
-        case RouteGap::oldest: options.gap = rejoin::GapPolicy::oldest; break;
-        case RouteGap::gone: options.gap = rejoin::GapPolicy::gone; break;
-        }
-    }
-    if (route.post) {
-        switch (*route.post) {
-        case RoutePost::none: options.post = rejoin::PostStreams::resume; break;
-        case RoutePost::mcp: options.post = rejoin::PostStreams::mcp; break;
-        case RoutePost::llm: options.post = route.detach.value_or(false) ? rejoin::PostStreams::detach : rejoin::PostStreams::cut; break;
-        }
-    }
+    set(options.sharing, route.sharing);
+    set(options.gap, route.gap);
+    set(options.post, route.post);
     set(options.post_linger, route.post_linger);
     set(options.stream.gap_event, route.gap_event);
     set(options.writer.gap_event, route.gap_event);

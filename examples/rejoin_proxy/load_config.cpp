@@ -219,14 +219,12 @@ private:
     }
 
     void read_options(ConfigReader& reader, RouteConfig& route) {
-        reader.choice<RouteIds>("ids", route.ids, {{"passthrough", RouteIds::passthrough}, {"minted", RouteIds::minted}, {"sealed", RouteIds::sealed}});
-        reader.choice<RouteSharing>("sharing", route.sharing,
-                                    {{"own", RouteSharing::own}, {"exclusive", RouteSharing::exclusive}, {"shared", RouteSharing::shared}});
-        reader.choice<RouteGap>("gap", route.gap, {{"continue", RouteGap::continue_live}, {"oldest", RouteGap::oldest}, {"410", RouteGap::gone}});
-        reader.choice<RoutePost>("post", route.post, {{"none", RoutePost::none}, {"mcp", RoutePost::mcp}, {"llm", RoutePost::llm}});
-        reader.choice<RouteSlow>("slow_clients", route.slow_clients,
-                                 {{"backpressure", RouteSlow::backpressure}, {"disconnect", RouteSlow::disconnect}, {"skip", RouteSlow::skip}});
-        reader.flag("detach", route.detach);
+        reader.choice("ids", route.ids, id_names);
+        reader.choice("id_order", route.id_order, id_order_names);
+        reader.choice("sharing", route.sharing, sharing_names);
+        reader.choice("gap", route.gap, gap_names);
+        reader.choice("post", route.post, post_names);
+        reader.choice("slow_clients", route.slow_clients, slow_names);
         reader.flag("seal_wide_ids", route.seal_wide_ids);
         reader.flag("forward_comments", route.forward_comments);
         reader.text("gap_event", route.gap_event);
@@ -286,13 +284,12 @@ private:
             const auto key = std::find_if(keys.begin(), keys.end(), [&](std::string_view one) { return reader.has(one); });
             if (contradicts && key != keys.end()) reader.error(*key, reason);
         };
-        const bool detach = route.detach.value_or(false);
-        const bool mcp = route.post == RoutePost::mcp;
-        refuse(detach && route.post != RoutePost::llm, {"detach", "post"}, "detach = true needs post = 'llm'");
-        refuse(detach && route.ids == RouteIds::passthrough, {"ids", "detach"}, "a detached answer has the proxy's own ids, not the upstream's");
+        const bool detach = route.post == rejoin::PostStreams::detach;
+        const bool mcp = route.post == rejoin::PostStreams::mcp;
+        refuse(detach && route.ids == rejoin::IdMode::passthrough, {"ids", "post"}, "a detached answer has the proxy's own ids, not the upstream's");
         refuse(mcp && route.principal && !has_header(*route.principal, "mcp-session-id"), {"principal", "post"},
                "with post = 'mcp' the header Mcp-Session-Id must count, or sessions would be mixed");
-        refuse(route.ids == RouteIds::sealed && !has_keys_, {"ids"}, "'sealed' needs a [[key]]: ids outlive the proxy only as long as its key does");
+        refuse(route.ids == rejoin::IdMode::sealed && !has_keys_, {"ids"}, "'sealed' needs a [[key]]: ids outlive the proxy only as long as its key does");
         const Duration base = route.backoff_base.value_or(rejoin::BackoffOptions{}.base);
         const Duration cap = route.backoff_cap.value_or(rejoin::BackoffOptions{}.cap);
         refuse(base > cap, {"backoff_base", "backoff_cap"},

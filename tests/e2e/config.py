@@ -46,7 +46,7 @@ upstreams = ["http://u", "ftp://x", 3, "http://u/", "http://a:b@c", "http://x/?q
 prefix = "/a"
 upstreams = []                          # 13 is empty
 post = "mcp"
-detach = true                           # 10 needs post = 'llm'
+detach = true                           # 1 unknown
 principal = { headers = ["X Y", "Cookie", "cookie"], cookies = ["c"] } # 13 Mcp-Session-Id | 26 'X Y' | 43 twice | 64 all cookies
 [[route]]                               # 1 upstreams: is missing
 prefix = "/%61"                         # 10 same prefix and host
@@ -58,13 +58,13 @@ log_events = 2.5                        # 14 whole number
 max_event = -1                          # 13 negative
 max_line = true                         # 12 "1MiB"
 sharing = ["own"]                       # 11 string
-detach = "yes"                          # 10 true or false
+post = "llm"                            # 8 'cut', 'resume', 'mcp', 'detach'
+forward_comments = "yes"                # 20 true or false
 [[route]]
 prefix = "/b"
 upstreams = ["http://u"]
 ids = "passthrough"                     # 7 own ids
-post = "llm"
-detach = true
+post = "detach"
 log_bytes = "2MiB"                      # 13 more than log_bytes_total
 log_bytes_total = "1MiB"
 """.lstrip()
@@ -93,7 +93,7 @@ def good_files(bench):
     result = subprocess.run([program("rejoin-proxy"), "--config", EXAMPLE, "--check"], capture_output=True, text=True, timeout=20, check=False)
     equal((result.returncode, result.stderr), (0, ""), "the example that comes with the program")
     for text in (route(), route('log_bytes = 4096\nlog_bytes_total = 0\nmax_line = "1.5KiB"\nheartbeat = "0"\nhost = "*.example.com"'),
-                 '[defaults]\npost = "llm"\ndetach = true\n' + route() + route("detach = false", prefix="/x")):
+                 '[defaults]\npost = "detach"\n' + route() + route('post = "cut"\nid_order = "ulid"', prefix="/x")):
         path, result = check(text, bench)
         equal((result.returncode, result.stderr), (0, ""), f"a good file:\n{text}")
         expect(path in result.stdout, "says so:", result.stdout)

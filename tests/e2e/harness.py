@@ -69,7 +69,9 @@ class Program:
         self.address = self._read_address() if address else None
 
     def _read_address(self):
-        ready, _, _ = select.select([self.process.stdout], [], [], 20)
+        poll = select.poll()  # select() knows no descriptor above 1,023
+        poll.register(self.process.stdout, select.POLLIN)
+        ready = poll.poll(20_000)
         line = self.process.stdout.readline().decode() if ready else ""
         expect(line.startswith("listening on http://"), f"{self.name} told no address:", repr(line), self.errors())
         return line.removeprefix("listening on ").strip()

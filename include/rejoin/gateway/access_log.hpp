@@ -20,11 +20,10 @@ namespace rejoin {
 
 /// Where a client's stream began, by the id it came with.
 enum class ClientResume : std::uint8_t {
-    none,   ///< It came without an id, to a stream of its own.
+    none,   ///< To a stream of its own: it came without an id, or with one that the upstream was asked for.
     live,   ///< It came without an id, or at the newest event, to a stream that was there: what comes from now on.
     exact,  ///< Exactly the rest behind its id.
     gap,    ///< Events are missing, and it was told so.
-    reset,  ///< Its id can't be continued from: it was told to begin anew.
 };
 
 /// The name as written above.
@@ -34,7 +33,6 @@ constexpr std::string_view to_string(ClientResume resume) noexcept {
     case ClientResume::live: return "live";
     case ClientResume::exact: return "exact";
     case ClientResume::gap: return "gap";
-    case ClientResume::reset: return "reset";
     }
     return "unknown";
 }

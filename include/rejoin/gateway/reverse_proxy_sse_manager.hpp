@@ -228,7 +228,7 @@ private:
             Entry entry{std::move(plan.stream), plan.cursor};
             entry.resume = ClientResume::gap;
             entry.continuity = gap_field(id, plan.lost);
-            append_gap_event(entry.notice, options_.stream.gap_event, "not_kept", id, plan.lost);
+            append_gap_event(entry.notice, options_.stream.gap_event, plan.lost > 0 ? "not_kept" : "unknown_id", id, plan.lost);
             co_return std::move(entry);
         }
         journey.begin_anew(id, options_.stream.gap_event);

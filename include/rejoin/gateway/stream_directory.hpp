@@ -1,6 +1,7 @@
 #ifndef REJOIN_GATEWAY_STREAM_DIRECTORY_HPP
 #define REJOIN_GATEWAY_STREAM_DIRECTORY_HPP
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -19,7 +20,7 @@ namespace rejoin {
 struct StreamDirectoryOptions {
     /// How long a stream without clients is kept reading its upstream; zero = not at all.
     Duration linger = std::chrono::seconds{10};
-    /// How long a stream that has ended is kept for clients that come back for its rest.
+    /// How long a stream that has ended is kept for clients that come back for its rest, or longer where it would linger longer.
     Duration keep_ended = std::chrono::seconds{60};
     /// Bytes of all logs together; past it the largest without clients gives way first. Zero = no bound.
     std::size_t bytes = 256 * 1024 * 1024;
@@ -170,7 +171,8 @@ private:
     bool due(const Entry& entry, TimePoint now) const {
         if (!entry.stream->clients().empty()) return false;
         if (!entry.keeping.resumable) return true;
-        const Duration kept = entry.stream->ended() ? options_.keep_ended : entry.keeping.linger;
+        const Duration linger = entry.keeping.linger;
+        const Duration kept = entry.stream->ended() ? std::max(options_.keep_ended, linger) : linger;
         return now - entry.stream->idle_since() >= kept;
     }
 
