@@ -30,11 +30,16 @@ public:
     void operator()(rejoin::AccessLogEntry entry) {
         entry.time = std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(entry.duration);
         line_.clear();
+        if (cut_) line_ += '\n';
+        cut_ = false;
         rejoin::append_json(line_, entry, options_);
         for (std::string_view rest = line_; !rest.empty();) {
             const ssize_t written = ::write(file_, rest.data(), rest.size());
             if (written < 0 && errno == EINTR) continue;
-            if (written <= 0) break;
+            if (written <= 0) {
+                cut_ = rest.size() < line_.size();  // the next one begins on a line of its own
+                break;
+            }
             rest.remove_prefix(static_cast<std::size_t>(written));
         }
     }
@@ -45,7 +50,7 @@ public:
 private:
     void open() {
         int file = STDOUT_FILENO;
-        if (path_ != "-") file = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+        if (path_ != "-") file = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
         if (file < 0) throw std::system_error{errno, std::generic_category(), path_};
         close();
         file_ = file;
@@ -59,6 +64,7 @@ private:
     rejoin::AccessLogOptions options_;
     std::string line_;
     int file_ = -1;
+    bool cut_ = false;
 };
 
 }  // namespace examples

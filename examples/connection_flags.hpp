@@ -33,7 +33,7 @@ public:
         if (!proxy_.empty()) {
             auto url = rejoin::Url::parse(proxy_);
             if (!url || url->scheme != "http") {
-                why = "--proxy '" + proxy_ + "' is not http://HOST:PORT";
+                why = "--proxy is not http://[USER:PASSWORD@]HOST:PORT";
                 return false;
             }
             options.proxy = rejoin::HttpProxy{std::move(*url), {}};

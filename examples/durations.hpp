@@ -18,7 +18,7 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name, std::chrono::d
         std::string why;
         const auto duration = parse_duration(text, why);
         if (!duration) throw CLI::ValidationError(name, why);
-        target = std::chrono::duration_cast<std::chrono::duration<Rep, Period>>(*duration);
+        target = std::chrono::ceil<std::chrono::duration<Rep, Period>>(*duration);
     };
     return app.add_option_function<std::string>(name, read, description)
         ->type_name("DURATION")

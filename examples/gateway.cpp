@@ -15,20 +15,9 @@
 #include <rejoin/rejoin.hpp>
 
 #include "endpoint.hpp"
+#include "interceptors/redact_json.hpp"
 
 namespace {
-
-// An interceptor: sees each event once, before it enters the log, and may change it, drop it, or put others beside it.
-void redact_email(const rejoin::StreamContext&, std::vector<rejoin::SseEvent>& events) {
-    for (rejoin::SseEvent& event : events) {
-        const std::string field = "\"email\":\"";
-        const std::size_t begin = event.data.find(field);
-        if (begin == std::string::npos) continue;
-        const std::size_t value = begin + field.size();
-        const std::size_t end = event.data.find('"', value);
-        if (end != std::string::npos) event.data.replace(value, end - value, "***");
-    }
-}
 
 int run(const std::string& listen, const std::string& upstream) {
     const auto endpoint = examples::parse_endpoint(listen);
@@ -44,7 +33,7 @@ int run(const std::string& listen, const std::string& upstream) {
 
     asio::io_context io{1};
     rejoin::ReverseProxySseManager proxy{io.get_executor(), options};
-    proxy.add_interceptor(redact_email);
+    proxy.add_interceptor(examples::RedactJson{"email"});         // sees each event once, before it enters the log
     const auto handle = [&proxy](rejoin::HttpExchange& exchange) { return proxy.handle(exchange); };
     rejoin::HttpServer server{io.get_executor(), *endpoint, handle};
     server.start();

@@ -7,6 +7,7 @@
 #include <exception>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -52,8 +53,9 @@ void declare(CLI::App& app, Settings& settings) {
 }
 
 void report_tokens(const rejoin::StreamContext& stream, const examples::TokenCount& count, rejoin::StreamEnding ending) {
+    const std::string_view path = stream.target.substr(0, stream.target.find('?'));  // queries may hold keys
     std::fprintf(stderr, "%.*s %.*s: %llu tokens in, %llu out (%s), %s\n", static_cast<int>(stream.method.size()), stream.method.data(),
-                 static_cast<int>(stream.target.size()), stream.target.data(), static_cast<unsigned long long>(count.input),
+                 static_cast<int>(path.size()), path.data(), static_cast<unsigned long long>(count.input),
                  static_cast<unsigned long long>(count.output), count.reported ? "reported" : "counted",
                  ending == rejoin::StreamEnding::complete ? "complete" : "cut");
 }

@@ -3,6 +3,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -200,7 +201,10 @@ bool set_upstreams(const Settings& settings, examples::ProxyConfig& config, std:
     if (settings.upstreams.empty()) why = "--upstream is required";
     for (const std::string& text : settings.upstreams) {
         auto url = rejoin::Url::parse(text);
-        if (!url) why = "--upstream: '" + text + "': " + url.error().message();
+        // What may be a password is not printed.
+        if (text.find('@') != std::string::npos) why = "--upstream: a URL with credentials; they are the clients' to send";
+        else if (!url) why = "--upstream: '" + text + "': " + url.error().message();
+        else if (url->target.find('?') != std::string::npos) why = "--upstream: '" + text + "' has a query";
         else route.upstreams.push_back(std::move(*url));
     }
     config.table.add(route.rule);
@@ -210,7 +214,7 @@ bool set_upstreams(const Settings& settings, examples::ProxyConfig& config, std:
 
 // What the file says goes before the flags. False when it was refused, with the reasons told.
 bool read_config(Settings& settings, examples::ProxyConfig& config) {
-    auto loaded = examples::load_config(settings.config);
+    auto loaded = examples::load_config(settings.config, !settings.keys.empty());
     for (const examples::ConfigError& error : loaded.errors) std::fprintf(stderr, "%s\n", error.text(settings.config).c_str());
     if (!loaded.errors.empty()) return false;
     config = std::move(loaded.config);
@@ -233,6 +237,11 @@ bool set_keys(Settings& settings, const examples::ProxyConfig& config) {
             std::fprintf(stderr, "rejoin-proxy: --id-key: %s\n", why.c_str());
             return false;
         }
+        const bool twice = std::any_of(keys.begin(), keys.end(), [&key](const rejoin::IdKey& other) { return other.id == key->id; });
+        if (twice) {
+            std::fprintf(stderr, "rejoin-proxy: --id-key: '%s' is another key's id, too\n", key->id.c_str());
+            return false;
+        }
         keys.push_back(std::move(*key));
     }
     if (settings.proxy.stream.ids == rejoin::IdMode::sealed && keys.empty()) {
@@ -248,10 +257,6 @@ int run(Settings& settings) {
     std::string why;
     if (!settings.config.empty()) {
         if (!read_config(settings, config)) return 1;
-        if (settings.check) {
-            std::printf("%s: ok\n", settings.config.c_str());
-            return 0;
-        }
     } else if (!set_upstreams(settings, config, why)) {
         std::fprintf(stderr, "rejoin-proxy: %s\n", why.c_str());
         return 1;
@@ -271,7 +276,20 @@ int run(Settings& settings) {
         std::fprintf(stderr, "rejoin-proxy: %s\n", why.c_str());
         return 1;
     }
+    if (admin_endpoint && *admin_endpoint == *endpoint && endpoint->port() != 0) {
+        std::fprintf(stderr, "rejoin-proxy: --admin and --listen are the same address\n");
+        return 1;
+    }
+    if (settings.proxy.reconnection.backoff.base <= std::chrono::milliseconds::zero() ||
+        settings.proxy.reconnection.backoff.cap < settings.proxy.reconnection.backoff.base) {
+        std::fprintf(stderr, "rejoin-proxy: --backoff-base must be more than 0, and --backoff-cap no less\n");
+        return 1;
+    }
     if (!set_keys(settings, config)) return 1;
+    if (settings.check) {
+        std::printf("%s: ok\n", settings.config.c_str());
+        return 0;
+    }
     set_slow_clients(settings.proxy, settings.slow_clients);
     settings.proxy.writer.gap_event = settings.proxy.stream.gap_event;
     allow_many_descriptors();
@@ -339,6 +357,7 @@ int run(Settings& settings) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    std::signal(SIGPIPE, SIG_IGN);  // the reader of --access-log - may go
     CLI::App app{"rejoin-proxy: a reverse proxy whose event streams survive dropped upstreams and dropped clients"};
     Settings settings;
     declare(app, settings);

@@ -130,8 +130,8 @@ struct LoadedConfig {
 };
 
 /// Reads a configuration file; files it names are looked for beside it. In a program built without a TOML library: an error
-/// that says so.
-LoadedConfig load_config(const std::string& path);
+/// that says so. `other_keys`: there are keys beside those in the file.
+LoadedConfig load_config(const std::string& path, bool other_keys = false);
 
 }  // namespace examples
 

@@ -8,12 +8,14 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include <rejoin/gateway/interceptor.hpp>
+#include <rejoin/sse/detail/utf8.hpp>
 
 namespace examples {
 
@@ -38,7 +40,8 @@ public:
             if (name.text.empty()) throw std::invalid_argument{"a path is NAME or NAME.NAME..."};
             std::size_t index = 0;
             const char* const end = name.text.data() + name.text.size();
-            if (std::from_chars(name.text.data(), end, index).ptr == end) name.index = index;
+            const auto read = std::from_chars(name.text.data(), end, index);
+            if (read.ec == std::errc{} && read.ptr == end) name.index = index;
             names_.push_back(std::move(name));
             if (more) path.remove_prefix(dot + 1);
         }
@@ -47,17 +50,16 @@ public:
     /// In order, none within another; empty where there is none and for what is not JSON. Valid until the next call.
     const std::vector<Span>& find(std::string_view text) {
         spans_.clear();
-        if (!may_hold(text)) return spans_;
-        levels_.clear();
-        text_ = text;
-        seen_ = text.data();
-        behind_last_ = text.data();
-        hit_depth_ = 0;
-        const Reader begin{text.data(), &seen_};
-        const Reader end{text.data() + text.size(), &seen_};
-        if (!nlohmann::json::sax_parse(begin, end, this)) spans_.clear();
+        refused_ = false;
+        if (!may_hold(text) || parse(text)) return spans_;
+        // What a browser takes and this parser does not: half a surrogate pair, bytes that are no UTF-8.
+        tamed_ = tame(text);
+        refused_ = !parse(tamed_);
         return spans_;
     }
+
+    /// The last text may hold such a value, but could not be read.
+    bool refused() const noexcept { return refused_; }
 
     // --- what the parser calls ---
 
@@ -127,6 +129,46 @@ private:
         const char* at_;
         const char** seen_;
     };
+
+    bool parse(std::string_view text) {
+        spans_.clear();
+        levels_.clear();
+        text_ = text;
+        seen_ = text.data();
+        behind_last_ = text.data();
+        hit_depth_ = 0;
+        const Reader begin{text.data(), &seen_};
+        const Reader end{text.data() + text.size(), &seen_};
+        const bool read = nlohmann::json::sax_parse(begin, end, this);
+        if (!read) spans_.clear();
+        return read;
+    }
+
+    // The text with nothing in it that is no Unicode; each byte stays where it is.
+    static std::string tame(std::string_view text) {
+        std::string out;
+        while (!text.empty()) {
+            const auto step = rejoin::detail::utf8_step(text);
+            out.append(step.valid ? text.substr(0, step.length) : std::string_view{"????"}.substr(0, step.length));
+            text.remove_prefix(step.length);
+        }
+        for (std::size_t at = out.find('\\'); at != out.npos; at = out.find('\\', at)) {
+            const unsigned unit = escaped_unit(out, at);
+            const bool pair = unit >= 0xD800 && unit < 0xDC00 && (escaped_unit(out, at + 6) & 0xFC00) == 0xDC00;
+            if ((unit & 0xF800) == 0xD800 && !pair) out.replace(at, 6, "\\u003f");
+            at += pair ? 12 : unit != 0 ? 6 : 2;
+        }
+        return out;
+    }
+
+    // The UTF-16 code unit of an escape `\uXXXX`; 0 for anything else.
+    static unsigned escaped_unit(std::string_view text, std::size_t at) {
+        const std::string_view escape = at < text.size() ? text.substr(at, 6) : std::string_view{};
+        unsigned unit = 0;
+        if (escape.size() < 6 || !escape.starts_with("\\u")) return 0;
+        const auto end = std::from_chars(escape.data() + 2, escape.data() + 6, unit, 16).ptr;
+        return end == escape.data() + 6 ? unit : 0;
+    }
 
     // Most events of most streams don't have the field at all: that is told without parsing.
     bool may_hold(std::string_view text) const {
@@ -198,11 +240,14 @@ private:
     std::string_view text_;
     const char* seen_ = nullptr;         // how far the parser has read
     const char* behind_last_ = nullptr;  // the token before
+    std::string tamed_;
+    bool refused_ = false;
     std::size_t hit_depth_ = 0;          // levels down to the one that is a hit; 0: in none
 };
 
 /// An interceptor that puts a text in the place of a field's value, whatever that is, in events whose data is JSON. All else
-/// stays as it is, byte for byte; so do events that are not JSON.
+/// stays as it is, byte for byte; so do events that are not JSON. Data that begins as JSON does, may hold the field and can't be
+/// read gives way to the text as a whole: a part of a document, several documents, a number that no number type holds.
 class RedactJson {
 public:
     /// Throws `std::invalid_argument`: see `JsonPath`.
@@ -211,6 +256,7 @@ public:
     void operator()(const rejoin::StreamContext&, std::vector<rejoin::SseEvent>& events) {
         for (rejoin::SseEvent& event : events) {
             const auto& spans = path_.find(event.data);
+            if (path_.refused() && begins_as_json(event.data)) event.data = replacement_;
             for (auto span = spans.rbegin(); span != spans.rend(); ++span) {
                 event.data.replace(span->begin, span->end - span->begin, replacement_);
             }
@@ -218,6 +264,11 @@ public:
     }
 
 private:
+    static bool begins_as_json(std::string_view data) {
+        const std::size_t first = data.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
+        return first != data.npos && (data[first] == '{' || data[first] == '[');
+    }
+
     JsonPath path_;
     std::string replacement_;
 };

@@ -38,8 +38,12 @@ inline std::optional<rejoin::HttpField> parse_header(std::string_view text, std:
     head.fields.set(text.substr(0, colon), value);
     std::string unused;
     if (rejoin::write_head(unused, head)) return std::nullopt;
-    why = "'" + head.fields.back().name + "' is the proxy's own to set";
-    if (rejoin::is_framing_field(head.fields.back().name)) return std::nullopt;
+    const std::string& name = head.fields.back().name;
+    why = "'" + name + "' is the proxy's own to set";
+    if (rejoin::is_framing_field(name)) return std::nullopt;
+    for (const std::string_view own : {"Host", "Accept-Encoding", "Last-Event-ID", "Proxy-Authorization"}) {
+        if (rejoin::detail::iequals(name, own)) return std::nullopt;
+    }
     return std::move(head.fields.back());
 }
 

@@ -44,7 +44,7 @@ std::string lower(std::string text) {
 /// Reads one file; errors are collected on the way.
 class ConfigLoader {
 public:
-    explicit ConfigLoader(const std::string& path) : path_{path} {}
+    ConfigLoader(const std::string& path, bool other_keys) : path_{path}, has_keys_{other_keys} {}
 
     LoadedConfig load() {
         const auto text = content_of(path_);
@@ -77,7 +77,7 @@ private:
         reader.count("max_clients", config().max_clients);
         if (const auto* const access_log = reader.node<toml::table>("access_log", "a table")) read_access_log(*access_log);
         for (const toml::table* const key : tables(reader, "key")) read_key(*key);
-        has_keys_ = reader.has("key");
+        has_keys_ = has_keys_ || reader.has("key");
         RouteConfig defaults;
         if (const auto* const table_of_defaults = reader.node<toml::table>("defaults", "a table")) {
             ConfigReader inner{*table_of_defaults, loaded_.errors};
@@ -302,12 +302,12 @@ private:
     LoadedConfig loaded_;
     std::vector<std::size_t> lines_;  // of the routes in the table
     std::set<std::string> key_ids_;
-    bool has_keys_ = false;
+    bool has_keys_;
 };
 
 }  // namespace
 
-LoadedConfig load_config(const std::string& path) { return ConfigLoader{path}.load(); }
+LoadedConfig load_config(const std::string& path, bool other_keys) { return ConfigLoader{path, other_keys}.load(); }
 
 }  // namespace examples
 
@@ -315,7 +315,7 @@ LoadedConfig load_config(const std::string& path) { return ConfigLoader{path}.lo
 
 namespace examples {
 
-LoadedConfig load_config(const std::string&) {
+LoadedConfig load_config(const std::string&, bool) {
     LoadedConfig loaded;
     loaded.errors.push_back({0, 0, "can't be read: built without a TOML library"});
     return loaded;

@@ -63,9 +63,21 @@ TEST_CASE("redact: the value at a path, whatever it is, and nothing else") {
 }
 
 TEST_CASE("redact: what is not JSON, or lacks the field, stays as it is") {
-    for (const std::string data : {"", "[DONE]", "a", "{\"a\":\"x\"", "{\"a\":\"x\"}}", "{\"a\":\"x\"} {\"a\":\"y\"}", "{\"a\":\"\xff\"}", "{\"b\":1}", "\"a\"", "7",
-                                   "{'a':1}", "{\"a\":01}"}) {
+    for (const std::string data : {"", "[DONE]", "a", "an a: {\"a\":\"x\"}", "{\"b\":1}", "\"a\"", "7", "{\"b\":", "[b"}) {
         CHECK(redacted("a", data) == data);
+    }
+}
+
+TEST_CASE("redact: what a browser reads is redacted, too") {
+    CHECK(redacted("a", "{\"a\":\"\xff\",\"b\":\"\xff\"}") == "{\"a\":\"***\",\"b\":\"\xff\"}");
+    CHECK(redacted("a", R"({"b":"\ud83d","a":"x","c":"\ude00"})") == R"({"b":"\ud83d","a":"***","c":"\ude00"})");
+    CHECK(redacted("a", R"({"b":"\ud83d\ude00\\ud83d","a":"x"})") == R"({"b":"\ud83d\ude00\\ud83d","a":"***"})");
+    CHECK(redacted("a", "\xEF\xBB\xBF{\"a\":1}") == "\xEF\xBB\xBF{\"a\":\"***\"}");
+}
+
+TEST_CASE("redact: what may hold the field and can't be read goes as a whole") {
+    for (const std::string data : {"{\"a\":\"x\"", "{\"a\":\"x\"}}", "{\"a\":\"x\"} {\"a\":\"y\"}", "{'a':1}", "{\"a\":01}", " {\"b\":1e999,\"a\":1}"}) {
+        CHECK(redacted("a", data) == "\"***\"");
     }
 }
 

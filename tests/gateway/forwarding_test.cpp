@@ -292,6 +292,7 @@ TEST_CASE("forwarding: the head of a stream held open before its upstream answer
     const ResponseHead head = stream_response(nullptr, true);
     CHECK(head.status == 200);
     CHECK(head.fields == HttpFields{{"Content-Type", "text/event-stream"},
+                                    {"Via", "1.1 rejoin"},
                                     {"Cache-Control", "no-cache, no-transform"},
                                     {"X-Accel-Buffering", "no"},
                                     {"Transfer-Encoding", "chunked"}});

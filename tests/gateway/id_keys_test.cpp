@@ -96,20 +96,26 @@ TEST_CASE("ids: for anybody else, and changed in any way, they are nobody's") {
         CHECK(keys.read(text, identity("/t", "a")).kind == Kind::foreign);
         CHECK(IdKeys{{{"k1", other_secret}}}.read(text, owner).kind == Kind::foreign);
         CHECK(IdKeys{}.read(text, owner).kind == Kind::foreign);
-        const std::size_t prefix = text.find('-') + 1;
-        for (std::size_t i = prefix; i < text.size(); ++i) {
+        const auto is_own = [&](const std::string& other) {
+            const Kind kind = keys.read(other, owner).kind;
+            return kind == Kind::minted || kind == Kind::sealed;
+        };
+        for (std::size_t i = 0; i < text.size(); ++i) {
             std::string changed = text;
             changed[i] = changed[i] == 'A' ? 'B' : 'A';
-            CHECK(keys.read(changed, owner).kind == Kind::foreign);
-            CHECK(keys.read(text.substr(0, i), owner).kind == Kind::foreign);
+            CHECK_FALSE(is_own(changed));
+            CHECK_FALSE(is_own(text.substr(0, i)));
         }
-        CHECK(keys.read(text + "A", owner).kind == Kind::foreign);
-        CHECK(keys.read(" " + text, owner).kind == Kind::plain);
+        CHECK_FALSE(is_own(text + "A"));
+        CHECK_FALSE(is_own(" " + text));
     }
-    // A code of one kind is none of the other, nor of another length of the same content.
+    // A code of one kind is none of the other.
     CHECK(keys.read("rjs-k1-" + minted(keys, owner, {0xabc, 7}).substr(3), owner).kind == Kind::foreign);
-    CHECK(keys.read("rj-0000000000000abc-7", owner).kind == Kind::foreign);
-    for (const std::string_view plain : {"", "5", "rj", "rjs", "RJ-1", "a-rj-1"}) CHECK(keys.read(plain, owner).kind == Kind::plain);
+    CHECK(keys.read("rj-0000000000000abc-7-AAAAAAAAAAA", owner).kind == Kind::foreign);
+    // Without one it is nobody's, whatever it begins with.
+    for (const std::string_view plain : {"", "5", "rj", "rjs", "RJ-1", "a-rj-1", "rj-1", "rjs-k1-7", "rj-0000000000000abc-7"}) {
+        CHECK(keys.read(plain, owner).kind == Kind::plain);
+    }
 }
 
 TEST_CASE("ids: a key is changed by putting a new one before it") {

@@ -20,9 +20,10 @@ namespace rejoin {
 
 /// Where a client's stream began, by the id it came with.
 enum class ClientResume : std::uint8_t {
-    none,   ///< To a stream of its own: it came without an id, or with one that the upstream was asked for.
+    none,   ///< It came without an id, to a stream of its own.
     live,   ///< It came without an id, or at the newest event, to a stream that was there: what comes from now on.
     exact,  ///< Exactly the rest behind its id.
+    upstream,  ///< It came with an id that the upstream was asked to go on behind.
     gap,    ///< Events are missing, and it was told so.
 };
 
@@ -32,6 +33,7 @@ constexpr std::string_view to_string(ClientResume resume) noexcept {
     case ClientResume::none: return "none";
     case ClientResume::live: return "live";
     case ClientResume::exact: return "exact";
+    case ClientResume::upstream: return "upstream";
     case ClientResume::gap: return "gap";
     }
     return "unknown";

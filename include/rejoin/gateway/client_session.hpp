@@ -52,8 +52,8 @@ ClientEnd client_end(const BasicClientWriter<Traits>& writer) {
 
 /// Serves one client from a stream's log, from the response's head to the end of either.
 ///
-/// `retry`: given to the client at once. `draining` is asked at the end. The result tells whether the connection may take
-/// another request. Lifetime: all arguments must live until completion. Cancellation: the client is cut.
+/// `retry`: given to the client at once. The exchange's request is given up once the head is out. The result tells whether the
+/// connection may take another request. Lifetime: all arguments must live until completion. Cancellation: the client is cut.
 template <class Traits>
 Awaitable<bool> serve_client(BasicHttpExchange<Traits>& exchange, BasicClientEntry<Traits> entry, const ClientWriterOptions& options,
                              std::optional<std::chrono::milliseconds> retry, const HeadInterceptors& heads,
@@ -71,48 +71,52 @@ Awaitable<bool> serve_client(BasicHttpExchange<Traits>& exchange, BasicClientEnt
     };
 
     const bool chunked = exchange.http_1_1();
-    ResponseHead head = stream_response(entry.stream->upstream_head(), chunked, entry.opener);
-    if (!entry.continuity.empty()) head.fields.set("SSE-Resume", entry.continuity);
-    if (!entry.stream_id.empty()) head.fields.set("SSE-Stream-Id", entry.stream_id);
-    if (heads.sees_responses()) {
-        auto refusal = heads.intercept(exchange.request, head);
-        if (refusal) {
-            const bool reusable = co_await exchange.respond(refusal->status, std::move(refusal->text));
-            co_return reusable;
-        }
-    }
     const bool keep = chunked && exchange.connection->parser().keep_alive() && exchange.body_was_read();
-    if (!keep) head.fields.set("Connection", "close");
     std::string bytes;
-    if (write_head(bytes, head)) {
-        head = stream_response(nullptr, chunked);
-        static_cast<void>(write_head(bytes, head));
-    }
     std::string lines;
-    if (retry) lines = "retry: " + std::to_string(retry->count()) + "\n";
-    lines += ":\n";
-    if (!entry.primer.empty()) lines.append("data:\nid: ").append(entry.primer).append("\n\n");
-    lines += entry.notice;
+    {
+        ResponseHead head = stream_response(entry.stream->upstream_head(), chunked, entry.opener);
+        if (!entry.continuity.empty()) head.fields.set("SSE-Resume", entry.continuity);
+        if (!entry.stream_id.empty()) head.fields.set("SSE-Stream-Id", entry.stream_id);
+        if (heads.sees_responses()) {
+            auto refusal = heads.intercept(exchange.request, head);
+            if (refusal) {
+                const bool reusable = co_await exchange.respond(refusal->status, std::move(refusal->text));
+                metrics.responded(exchange.outcome.status);
+                co_return reusable;
+            }
+        }
+        if (!keep) head.fields.set("Connection", "close");
+        if (write_head(bytes, head)) {
+            head = stream_response(nullptr, chunked);
+            static_cast<void>(write_head(bytes, head));
+        }
+        exchange.outcome.status = head.status;
+        if (retry) lines = "retry: " + std::to_string(retry->count()) + "\n";
+        lines += ":\n";
+        if (!entry.primer.empty()) lines.append("data:\nid: ").append(entry.primer).append("\n\n");
+        lines += entry.notice;
+    }
+    // Neither is needed any more, and a stream may last for days.
+    exchange.request = {};
 
     const auto writer = std::make_shared<Writer>(exchange.connection, entry.stream->log(), entry.cursor, chunked, options);
     metrics.clients_opened.add();
+    metrics.responded(exchange.outcome.status);
     writer->start(std::move(bytes), lines);
+    lines = {};
     const std::uint64_t reconnects = entry.stream->reconnects();
     const Attached attached{*entry.stream, writer};
     // The client may go on with another stream: only its writer holds the one that it belongs to.
     const std::weak_ptr<Stream> stream = std::exchange(entry.stream, nullptr);
+    const ClientResume resume = entry.resume;
     co_await writer->wait_end();
     const auto last_stream = stream.lock();
-    const std::uint64_t events = writer->events();
+    writer->tell(metrics);
     const ClientEnd end = client_end(*writer);
     metrics.client_ended(end);
-    metrics.client_bytes.add(writer->bytes_written());
-    metrics.heartbeats.add(writer->heartbeats());
-    metrics.events_delivered.add(events);
-    exchange.outcome.status = head.status;
     exchange.outcome.bytes_out = writer->bytes_written();
-    if (writer->skips() > 0) metrics.skipped(writer->skips(), writer->skipped());
-    exchange.outcome.stream = AccessLogEntry::Stream{events, entry.resume, last_stream ? last_stream->reconnects() - reconnects : 0, end};
+    exchange.outcome.stream = AccessLogEntry::Stream{writer->events(), resume, last_stream ? last_stream->reconnects() - reconnects : 0, end};
     co_return writer->end() == Writer::End::completed && keep;
 }
 

@@ -14,6 +14,7 @@
 
 #include <rejoin/gateway/event_log.hpp>
 #include <rejoin/gateway/gap_event.hpp>
+#include <rejoin/gateway/metrics.hpp>
 #include <rejoin/http/chunk.hpp>
 #include <rejoin/net/async_event.hpp>
 #include <rejoin/net/http_connection.hpp>
@@ -166,6 +167,16 @@ public:
         while (end_ == End::none) co_await done_.wait();
     }
 
+    /// Counts what was written since the last call.
+    void tell(GatewayMetrics& metrics) {
+        const Counts now{events_, bytes_written_, heartbeats_, skips_, skipped_};
+        metrics.events_delivered.add(now.events - told_.events);
+        metrics.client_bytes.add(now.bytes - told_.bytes);
+        metrics.heartbeats.add(now.heartbeats - told_.heartbeats);
+        if (now.skips != told_.skips) metrics.skipped(now.skips - told_.skips, now.skipped - told_.skipped);
+        told_ = now;
+    }
+
     End end() const noexcept { return end_; }
     /// The end was brought about by `close_now()`, before that of the stream.
     bool said_farewell() const noexcept { return closing_ && !reading_; }
@@ -175,14 +186,19 @@ public:
     EventLog::Sequence cursor() const noexcept { return cursor_; }
     /// Events written in full.
     std::uint64_t events() const noexcept { return events_; }
-    /// Events passed over, and how often.
-    std::uint64_t skipped() const noexcept { return skipped_; }
-    std::uint64_t skips() const noexcept { return skips_; }
     bool blocked() const noexcept { return blocked_; }
     std::uint64_t heartbeats() const noexcept { return heartbeats_; }
     std::uint64_t bytes_written() const noexcept { return bytes_written_; }
 
 private:
+    struct Counts {
+        std::uint64_t events = 0;
+        std::uint64_t bytes = 0;
+        std::uint64_t heartbeats = 0;
+        std::uint64_t skips = 0;
+        std::uint64_t skipped = 0;
+    };
+
     // Head, heartbeats and inserted lines: rare, so they own their bytes. A chunk of their own each.
     void append_text(std::string_view lines) {
         if (lines.empty()) return;
@@ -314,6 +330,7 @@ private:
     std::size_t sent_ = 0;
     std::uint64_t heartbeats_ = 0;
     std::uint64_t bytes_written_ = 0;
+    Counts told_;
     End end_ = End::none;
     bool chunked_;
     bool blocked_ = false;

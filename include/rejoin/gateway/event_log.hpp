@@ -106,6 +106,7 @@ public:
         while (size_ >= options_.events) drop_oldest(EvictionReason::events);
         while (size_ > 0 && bytes_ + frame.size() > options_.bytes) drop_oldest(EvictionReason::bytes);
         push(entry);
+        if (entry.has_id) last_with_id_ = last_;
         bytes_ += frame.size();
         evict_older(now);
         return last_;
@@ -171,6 +172,8 @@ public:
     Sequence first() const noexcept { return last_ + 1 - size_; }
     /// Sequence of the newest event ever appended; 0 before the first.
     Sequence last() const noexcept { return last_; }
+    /// Sequence of the newest event ever appended that carries an id; 0 before the first.
+    Sequence last_with_id() const noexcept { return last_with_id_; }
     std::size_t size() const noexcept { return size_; }
     std::size_t bytes() const noexcept { return bytes_; }
     /// Events dropped so far.
@@ -261,6 +264,7 @@ private:
     std::size_t size_ = 0;
     std::size_t bytes_ = 0;
     Sequence last_ = 0;
+    Sequence last_with_id_ = 0;
     std::array<std::uint64_t, eviction_reason_count> evicted_{};
     std::uint32_t next_block_ = 0;
 };

@@ -137,6 +137,7 @@ inline ResponseHead stream_response(const ResponseHead* upstream, bool chunked, 
         head.fields.add("Via", via_value(upstream->minor));
     } else {
         head.fields.set("Content-Type", "text/event-stream");
+        head.fields.set("Via", via_value(1));
     }
     head.fields.set("Cache-Control", "no-cache, no-transform");
     head.fields.set("X-Accel-Buffering", "no");

@@ -2,6 +2,7 @@
 #define REJOIN_GATEWAY_GAP_EVENT_HPP
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -24,6 +25,16 @@ inline std::string gap_field(std::string_view id, std::uint64_t lost) {
     text += "; lost=";
     text += lost > 0 ? std::to_string(lost) : std::string{"unknown"};
     return text;
+}
+
+/// What another gateway said of an id it was asked to go on behind, told to the client, who knows it as `id`.
+inline std::string continuity_of(std::string_view said, std::string_view id) {
+    if (!said.starts_with("gap;")) return std::string{said};
+    constexpr std::string_view before = "lost=";
+    const std::size_t at = said.rfind(before);
+    std::uint64_t lost = 0;
+    if (at != std::string_view::npos) std::from_chars(said.data() + at + before.size(), said.data() + said.size(), lost);
+    return gap_field(id, lost);
 }
 
 /// Writes the in-band gap signal behind `out`: the frame of an event of type `type` without id, whose data is JSON:

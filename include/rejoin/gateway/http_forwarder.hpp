@@ -75,21 +75,27 @@ public:
         const std::weak_ptr<Connection> watched = upstream;
         std::optional<Deadline<Traits>> due;
         bool watching = false;
+        bool reading = false;
         const auto expect = [&] {
-            due.emplace(upstream->executor(), options_.response_timeout, [watched] {
-                if (const auto connection = watched.lock()) connection->cancel();
-            });
-            if (std::exchange(watching, true)) return;
+            const bool begun = reading;  // without a bound, since nobody knew when there would be one
+            if (begun) {
+                due.emplace(upstream->executor(), options_.response_timeout, [watched] {
+                    if (const auto connection = watched.lock()) connection->cancel();
+                });
+            }
+            watching = true;
             exchange.connection->on_peer_close([watched, upload] {
                 upload->client_gone = true;
                 if (const auto connection = watched.lock()) connection->cancel();
             });
         };
         const Told told{*upload, expect};
+        if (upload->done) expect();
         upstream->parser().expect_answer_to(exchange.request.method);
         for (;;) {
-            if (upload->done) expect();
-            auto head = co_await upstream->read_head(Duration::zero(), Error::response_timeout);
+            reading = true;
+            const Duration limit = upload->done ? options_.response_timeout : Duration::zero();
+            auto head = co_await upstream->read_head(limit, Error::response_timeout);
             if (!head || head->status >= 200) {
                 if (watching) exchange.connection->cancel();
                 if (!head && due && due->expired()) co_return Error::response_timeout;

@@ -32,7 +32,7 @@ struct ClientEventId {
         plain,    ///< None of the gateway's.
         minted,   ///< The gateway's own, made for this identity: `minted`.
         sealed,   ///< The upstream's, sealed for this identity: `upstream`.
-        foreign,  ///< Looks like one of the gateway's and is none of this identity: garbage, another's, or of a key that is gone.
+        foreign,  ///< Has the form of the gateway's and is none of this identity: another's, forged, or of a key that is gone.
     };
     Kind kind = Kind::plain;
     MintedId minted = {};
@@ -69,17 +69,16 @@ public:
     /// What `text`, which a client presents for a stream, is.
     ClientEventId read(std::string_view text, const StreamIdentity& identity) const {
         ClientEventId found;
-        if (text.starts_with(StreamSeal::sealed_prefix)) {
+        std::string_view key_id;
+        if (StreamSeal::is_sealed_form(text, key_id)) {
             found.kind = ClientEventId::Kind::foreign;
-            const std::string_view rest = text.substr(StreamSeal::sealed_prefix.size());
-            const std::string_view key_id = rest.substr(0, rest.find('-'));
             const auto key = std::find_if(keys_.begin(), keys_.end(), [&](const IdKey& one) { return one.id == key_id; });
             if (key == keys_.end()) return found;
             auto upstream = seal_of(identity, *key).open_sealed(text);
             if (!upstream) return found;
             found.kind = ClientEventId::Kind::sealed;
             found.upstream = std::move(*upstream);
-        } else if (text.starts_with(MintedId::prefix)) {
+        } else if (StreamSeal::is_minted_form(text)) {
             found.kind = ClientEventId::Kind::foreign;
             const auto minted = seal_of(identity).open_minted(text);
             if (!minted) return found;

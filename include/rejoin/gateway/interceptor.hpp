@@ -8,6 +8,7 @@
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -147,6 +148,9 @@ public:
 
     /// What came out of the event; valid until the next `take()`.
     const std::vector<SseEvent>& events() const noexcept { return events_; }
+
+    /// That event's own id, where it has one.
+    std::optional<std::string_view> id() const noexcept { return has_id_ ? std::optional<std::string_view>{id_} : std::nullopt; }
 
     /// To be bound to the coroutine that calls `wait()`, so that `cancel()` reaches the interceptor under way.
     asio::cancellation_slot slot() noexcept { return canceled_.slot(); }

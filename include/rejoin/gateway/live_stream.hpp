@@ -19,36 +19,17 @@
 
 #include <rejoin/client/reconnecting_stream.hpp>
 #include <rejoin/gateway/client_writer.hpp>
+#include <rejoin/gateway/detail/catch_up.hpp>
 #include <rejoin/gateway/event_framer.hpp>
 #include <rejoin/gateway/event_log.hpp>
 #include <rejoin/gateway/interceptor.hpp>
+#include <rejoin/gateway/live_stream_options.hpp>
 #include <rejoin/gateway/metrics.hpp>
 #include <rejoin/gateway/minted_id.hpp>
 #include <rejoin/gateway/stream_seal.hpp>
 #include <rejoin/resume/resume_support.hpp>
 
 namespace rejoin {
-
-struct LiveStreamOptions {
-    EventLogOptions log;
-    IdMode ids = IdMode::passthrough;
-    /// See `FramerOptions`.
-    bool seal_wide_ids = false;
-    bool fill_in_ids = true;
-    /// Type of the in-band gap signal; empty: none is sent.
-    std::string gap_event = "sse-gap";
-    /// Pass the upstream's `retry:` on.
-    bool forward_retry = true;
-    /// Pass the upstream's comments on to the clients that are attached and have taken all events before them.
-    bool forward_comments = true;
-    /// With one client: read no faster than it takes the events, so that it never falls out of the log; with none: hold
-    /// what came after the last one left. Otherwise, and always with several clients, the slow fall out.
-    bool backpressure = true;
-    /// It goes on being read when its last client has left. False: it ends at once.
-    bool lingers = true;
-    /// Data of events that precede the cut of a stream that did not come to its end; none as a rule.
-    std::vector<std::string> farewell = {};
-};
 
 /// One upstream stream, its log, and the clients that read it: upstream -> verified events -> interceptors -> log -> cursors.
 ///
@@ -84,11 +65,15 @@ public:
         asio::co_spawn(executor_, run(this->shared_from_this()), asio::bind_cancellation_slot(interceptors_->slot(), std::move(handler)));
     }
 
+    /// Before `start()`: the upstream is asked for what follows this id.
+    void set_seed(std::string upstream_id) { seed_ = std::move(upstream_id); }
+    /// That id; empty where there was none.
+    const std::string& seed() const noexcept { return seed_; }
+
     /// Before `start()`: this stream serves a client whose id `main` no longer has, and is read only until it meets `main`'s
-    /// log. `seen`: that id, as clients know it.
-    void catch_up(const std::shared_ptr<BasicLiveStream>& main, std::string seen) {
-        main_ = main;
-        seen_ = std::move(seen);
+    /// log. `seen`: that id, as logs have it. `exclusive`: who gets there takes the place of those who are.
+    void catch_up(const std::shared_ptr<BasicLiveStream>& main, std::string seen, bool exclusive) {
+        catch_up_.begin(main, std::move(seen), exclusive);
     }
 
     /// Ends the stream now; its clients are broken off, visibly.
@@ -121,7 +106,7 @@ public:
 
     /// The cursor of a client that says it has seen the event of that id; nothing where what follows is not all in the log.
     std::optional<EventLog::Sequence> find(std::string_view id) const {
-        if (!leads_on()) return std::nullopt;
+        if (!catch_up_.leads_on()) return std::nullopt;
         // Where an id stands for two events, the client means one that was written to somebody.
         const auto found = log_->find(id, furthest());
         return found ? found : log_->find(id);
@@ -129,7 +114,7 @@ public:
 
     /// The same for an id that this stream may have minted; sequence 0 stands for the beginning.
     std::optional<EventLog::Sequence> find(const MintedId& id) const {
-        const bool held = id.epoch == epoch() && log_->holds(id.sequence) && leads_on();
+        const bool held = id.epoch == epoch() && log_->holds(id.sequence) && catch_up_.leads_on();
         return held ? std::optional{id.sequence} : std::nullopt;
     }
 
@@ -141,11 +126,12 @@ public:
 
     /// The upstream's id of the newest event; empty where that has none.
     std::string newest_upstream_id() const {
-        return newest_with_id_ == log_->last() ? std::string{upstream_->tracker().cursor()} : std::string{};
+        if (newest_with_id_ != log_->last()) return {};
+        return interceptors_ ? done_id_ : std::string{upstream_->tracker().cursor()};
     }
 
     /// It has caught up with another stream, where its clients go on.
-    bool joined() const noexcept { return joined_ != nullptr; }
+    bool joined() const noexcept { return catch_up_.joined() != nullptr; }
 
     /// The gateway's own id of an event; 0 stands for the stream's beginning.
     std::string own_id(EventLog::Sequence sequence) const { return framer_.own_id(sequence); }
@@ -154,7 +140,10 @@ public:
     void check(TimePoint now) {
         log_->evict_older(now);
         count_evictions();
-        for (const auto& client : clients_) client->check(now);
+        for (const auto& client : clients_) {
+            client->check(now);
+            client->tell(metrics_);
+        }
     }
 
     const std::shared_ptr<EventLog>& log() const noexcept { return log_; }
@@ -172,6 +161,15 @@ public:
     bool said_farewell() const noexcept { return said_farewell_; }
     /// When the last client left; meaningful while none is attached.
     TimePoint idle_since() const noexcept { return idle_since_; }
+    /// Meaningful once ended.
+    TimePoint ended_at() const noexcept { return ended_at_; }
+    /// It has ended, and behind `cursor` there is nothing, or nothing with an id that a client could name instead: events of that
+    /// kind are repeated once where the end was an orderly one, and else the upstream's to repeat.
+    bool is_over_at(EventLog::Sequence cursor) const noexcept {
+        return ended_ && (cursor == log_->last() || (cursor >= log_->last_with_id() && (tail_repeated_ || !is_final())));
+    }
+    /// It came to an end that leaves nothing to be asked for.
+    bool is_final() const noexcept { return complete_ || said_farewell_; }
     std::error_code error() const noexcept { return upstream_->error(); }
 
 private:
@@ -186,6 +184,8 @@ private:
 
     void detach(const Writer& writer) {
         held_ = writer.cursor();
+        // Events without an id at the end are given again to one who comes back for them; once, or that would never end.
+        tail_repeated_ = tail_repeated_ || (ended_ && writer.began() > 0 && held_ == log_->last());
         began_ = writer.began();
         remove(writer);
         if (!options_.lingers && clients_.empty()) stop();
@@ -203,6 +203,7 @@ private:
         try {
             co_await read(self);
         } catch (...) {
+            broken_ = true;
             upstream_->close();  // an interceptor threw: nobody can say what the event was to be
         }
         end();
@@ -230,7 +231,7 @@ private:
         publish();
         co_await interceptors_->wait();
         now_ = Traits::Clock::now();
-        for (const SseEvent& event : interceptors_->events()) append(event.view());
+        take_intercepted();
     }
 
     Awaitable<> wait_for_space() {
@@ -254,8 +255,11 @@ private:
         case StreamItem::Kind::dropped: take_drop(item); break;
         case StreamItem::Kind::waiting:
             metrics_.upstream_requests.add();
+            if (item.error && item.phase != Phase::body) {
+                metrics_.upstream_failed(item.phase);
+                last_end_ = EndReason::connect_failed;
+            }
             metrics_.reconnect(last_end_).add();
-            if (item.error && item.phase != Phase::body) metrics_.upstream_failed(item.phase);
             ++reconnects_;
             break;
         case StreamItem::Kind::resumed: take_resumed(item); break;
@@ -267,9 +271,15 @@ private:
     }
 
     void take_event(const SseEventView& event) {
-        if (meets_main(event)) return;
+        if (catch_up_.under_way() && meets_main()) return;  // the other one may have come up meanwhile
         if (!interceptors_) return append(event);
         if (!interceptors_->take(event)) return;
+        take_intercepted();
+    }
+
+    // What the interceptors have made of an event.
+    void take_intercepted() {
+        if (const auto id = interceptors_->id()) done_id_.assign(*id);
         for (const SseEvent& made : interceptors_->events()) append(made.view());
     }
 
@@ -278,22 +288,15 @@ private:
         const bool framed = framer_.append(*log_, event, now_);
         (framed ? metrics_.events : metrics_.events_refused).add();
         if (framed && event.has_id) newest_with_id_ = log_->last();
+        if (!framed || !catch_up_.under_way()) return;
+        catch_up_.take(event.has_id ? framer_.client_id(*log_, event.id) : std::string_view{});
+        meets_main();
         unpublished_bytes_ += log_->bytes() > before ? log_->bytes() - before : event.data.size();
     }
 
-    // Whether this event, and with it all that follows, is in the log of the stream that is being caught up with, or will be.
-    bool meets_main(const SseEventView& event) {
-        const auto main = main_.lock();
-        if (!main || main->ended()) return false;
-        std::optional<EventLog::Sequence> cursor = main->find(seen_);
-        if (!cursor && event.has_id && !event.id.empty()) {
-            seen_.assign(framer_.client_id(*log_, event.id));
-            cursor = main->find(seen_);
-            if (cursor) --*cursor;
-        }
-        if (!cursor) return false;
-        joined_ = main;
-        joined_at_ = *cursor;
+    // True when this stream has caught up, and reads no further.
+    bool meets_main() {
+        if (!catch_up_.meets()) return false;
         upstream_->close();
         return true;
     }
@@ -304,9 +307,6 @@ private:
         for (const auto& client : clients_) cursor = std::max(cursor, client->cursor());
         return cursor;
     }
-
-    // All that a client at the end of this log misses is still in the one where it would go on.
-    bool leads_on() const { return !joined_ || joined_->log()->holds(joined_at_); }
 
     void take_drop(const StreamItem& item) {
         metrics_.drop(item.end).add();
@@ -331,7 +331,7 @@ private:
 
     void take_resumed(const StreamItem& item) {
         metrics_.resume(item.outcome).add();
-        support_.observe(item.outcome);
+        support_.observe(item.outcome, log_->last() > 0);
         if (!item.gap) return;
         metrics_.gap(item.lost);
         if (!options_.gap_event.empty()) {
@@ -367,26 +367,28 @@ private:
 
     void end() {
         ended_ = true;
-        complete_ = !joined_ && upstream_->ended_complete();
-        if (!complete_ && upstream_->error() != Error::closed) say_farewell();
+        complete_ = !joined() && upstream_->ended_complete();
+        if (!complete_ && (broken_ || upstream_->error() != Error::closed)) say_farewell();
         if (interceptors_) interceptors_->end(complete_ ? StreamEnding::complete : StreamEnding::cut);
-        (complete_ ? metrics_.streams_completed : joined_ ? metrics_.streams_joined : metrics_.streams_cut).add();
-        idle_since_ = Traits::Clock::now();
+        (complete_ ? metrics_.streams_completed : joined() ? metrics_.streams_joined : metrics_.streams_cut).add();
+        idle_since_ = ended_at_ = Traits::Clock::now();
         const auto clients = clients_;  // those that go on elsewhere leave
         for (const auto& client : clients) end(client);
     }
 
     void end(const std::shared_ptr<Writer>& client) {
-        if (!joined_) return client->close_after_log(complete_);
+        if (!joined()) return client->close_after_log(complete_);
         const std::weak_ptr<BasicLiveStream> self = this->weak_from_this();
-        client->continue_with(joined_->log(), joined_at_, [self, writer = std::weak_ptr{client}] {
+        client->continue_with(catch_up_.joined()->log(), catch_up_.at(), [self, writer = std::weak_ptr{client}] {
             const auto from = self.lock();
             const auto moved = writer.lock();
             if (!from || !moved) return;
             from->metrics_.clients_joined.add();
             from->held_ = from->log_->last();
             from->remove(*moved);
-            from->joined_->attach(moved);
+            const auto to = from->catch_up_.joined();
+            if (from->catch_up_.exclusive()) to->displace();
+            to->attach(moved);
         });
     }
 
@@ -415,15 +417,15 @@ private:
     AsyncEvent space_;
     TimePoint now_{};
     TimePoint idle_since_;
+    TimePoint ended_at_{};
     EventLog::Sequence published_ = 0;
     EventLog::Sequence held_ = 0;      // cursor of the client that left last
     EventLog::Sequence began_ = 0;     // and where it began
     EventLog::Sequence furthest_ = 0;  // of all that have left
     EventLog::Sequence newest_with_id_ = 0;
-    std::weak_ptr<BasicLiveStream> main_;        // to be caught up with
-    std::string seen_;                           // what the client of a stream that catches up has seen last
-    std::shared_ptr<BasicLiveStream> joined_;    // caught up with: clients go on there
-    EventLog::Sequence joined_at_ = 0;
+    detail::CatchUp<BasicLiveStream> catch_up_;
+    std::string seed_;
+    std::string done_id_;                        // with interceptors: the upstream's id of the event they have dealt with last
     std::string comments_;                       // to be passed on behind the events
     std::uint64_t duplicates_ = 0;
     std::uint64_t received_ = 0;
@@ -436,6 +438,8 @@ private:
     bool ended_ = false;
     bool complete_ = false;
     bool said_farewell_ = false;
+    bool tail_repeated_ = false;
+    bool broken_ = false;
 };
 
 using LiveStream = BasicLiveStream<>;

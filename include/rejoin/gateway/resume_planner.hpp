@@ -25,11 +25,14 @@ struct BasicResumePlan {
         upstream,  ///< The upstream is asked for what follows `upstream_id`.
         gap,       ///< What it missed can't be had. On `stream` behind `cursor` where there is one, else as `fresh`.
         refused,   ///< The same, and nothing else is to be had in its place.
+        over,      ///< There is nothing to come back for.
     };
     Kind kind = Kind::fresh;
     std::shared_ptr<BasicLiveStream<Traits>> stream = nullptr;
     EventLog::Sequence cursor = 0;
     std::string upstream_id = {};
+    /// With `upstream`: that id as logs have it.
+    std::string seen = {};
     /// With `upstream`: the id is none of this gateway's, but has the form; only if the upstream is such a gateway, too, it can
     /// mean something there.
     bool doubtful = false;
@@ -53,13 +56,19 @@ public:
         Plan plan;
         if (id) return returning(request, identity, *id);
         if (!joins_without_id(request)) return plan;
-        if (StreamPtr known = directory_.live(identity)) {
-            plan.kind = Plan::Kind::log;
-            // Clients of MCP name the last id of their last connection. One that has none got nothing on that: what was written to
-            // it was on its way when it broke.
-            plan.cursor = in_session(request) ? known->client_began() : known->log()->last();
-            plan.stream = std::move(known);
-        }
+        const StreamPtr known = directory_.live(identity);
+        if (!known) return plan;
+        plan.kind = Plan::Kind::log;
+        plan.stream = known;
+        plan.cursor = known->log()->last();
+        if (!in_session(request)) return plan;
+        // Clients of MCP name the last id of their last connection. One that has none got nothing on that: what was written to
+        // it was on its way when it broke.
+        plan.cursor = known->client_began();
+        if (known->log()->holds(plan.cursor)) return plan;
+        plan.kind = Plan::Kind::gap;
+        plan.lost = known->log()->first() - 1 - plan.cursor;
+        plan.cursor += plan.lost;
         return plan;
     }
 
@@ -80,8 +89,9 @@ public:
         return plain ? id : std::string{};
     }
 
-    /// A response has told whether the upstream is a gateway like this one.
-    void learn_chained(bool chained) { chained_ = chained; }
+    /// A stream's head has told whether the upstream is a gateway like this one. That it is is not forgotten for one that does
+    /// not say so.
+    void learn_chained(bool chained) { chained_ = chained || chained_.value_or(false); }
     bool chained() const noexcept { return chained_.value_or(false); }
 
     ResumeSupportLearner& support() noexcept { return support_; }
@@ -89,6 +99,7 @@ public:
 
 private:
     using StreamPtr = std::shared_ptr<BasicLiveStream<Traits>>;
+    using Found = typename BasicStreamDirectory<Traits>::Found;
 
     // Of MCP's clients only those in a session are one client, which has one stream beside those of its requests.
     bool in_session(const RequestHead& request) const {
@@ -103,11 +114,13 @@ private:
             keys_.seal_of(identity).seal(text, read.upstream);  // as it stands in logs, whichever key it came with
             auto found = directory_.find(identity, text);
             if (!found) found = directory_.find(identity, read.upstream);
-            if (found && !is_dead_end(*found)) return in_log(std::move(*found));
-            return from_upstream(request, identity, std::move(read.upstream), false);
+            if (found && !found->is_dead_end()) return in_log(std::move(*found));
+            Plan plan = from_upstream(request, identity, std::move(read.upstream), false);
+            plan.seen = std::move(text);
+            return plan;
         }
         auto found = directory_.find(identity, id);
-        if (found && !is_dead_end(*found)) return in_log(std::move(*found));
+        if (found && !found->is_dead_end()) return in_log(std::move(*found));
         const bool foreign = read.kind == ClientEventId::Kind::foreign;
         const bool may_be_known = options_.stream.ids == IdMode::passthrough && (!foreign || chained_.value_or(true));
         if (may_be_known) return from_upstream(request, identity, id, foreign);
@@ -116,24 +129,31 @@ private:
 
     Plan own(const RequestHead& request, const StreamIdentity& identity, const MintedId& id) const {
         auto found = directory_.find(identity, id);
-        if (found && !is_dead_end(*found)) return in_log(std::move(*found));
-        if (found) {
-            std::string upstream_id = found->stream->newest_upstream_id();
-            return upstream_id.empty() ? gap(request, identity) : from_upstream(request, identity, std::move(upstream_id), false);
-        }
+        if (found && !found->is_dead_end()) return in_log(std::move(*found));
+        if (found) return behind_dead_end(request, identity, *found);
         const StreamPtr kept = directory_.of_epoch(identity, id.epoch);
         if (!kept || id.sequence > kept->log()->last()) return gap(request, identity);
-        return gap_in(kept, id.sequence);
+        if (!kept->ended()) return gap_in(kept, id.sequence);
+        // What is left of it, and then it is over.
+        Plan plan = gap_in(kept, id.sequence);
+        plan.cursor = kept->log()->first() - 1;
+        plan.lost = plan.cursor - id.sequence;
+        if (kept->log()->size() > 0) return plan;
+        if (!kept->is_final()) return gap(request, identity);
+        plan.kind = Plan::Kind::over;
+        return plan;
     }
 
-    // The stream was cut for good and the client has had all of it: what there is now only the upstream can tell.
-    static bool is_dead_end(const typename BasicStreamDirectory<Traits>::Found& found) {
-        const auto& stream = *found.stream;
-        const bool over = stream.complete() || stream.said_farewell() || stream.joined();
-        return stream.ended() && !over && found.cursor == stream.log()->last();
+    Plan behind_dead_end(const RequestHead& request, const StreamIdentity& identity, const Found& found) const {
+        std::string upstream_id = found.stream->newest_upstream_id();
+        if (!upstream_id.empty()) return from_upstream(request, identity, std::move(upstream_id), false);
+        Plan plan = gap(request, identity);
+        // A GET asks for something else than what that stream was the answer to.
+        if (!found.answers_get) plan.kind = Plan::Kind::refused;
+        return plan;
     }
 
-    static Plan in_log(typename BasicStreamDirectory<Traits>::Found found) {
+    static Plan in_log(Found found) {
         Plan plan;
         plan.kind = Plan::Kind::log;
         plan.stream = std::move(found.stream);
@@ -144,20 +164,29 @@ private:
     Plan from_upstream(const RequestHead& request, const StreamIdentity& identity, std::string id, bool doubtful) const {
         Plan plan;
         const StreamPtr live = has_main(request) ? directory_.live(identity) : nullptr;
-        if (live && live->is_newest(id)) {
+        const bool newest = live && live->is_newest(id);
+        if (newest || (live && live->seed() == id && live->log()->holds(0))) {
             plan.kind = Plan::Kind::log;
-            plan.cursor = live->log()->last();
+            plan.cursor = newest ? live->log()->last() : 0;
             plan.stream = live;
             return plan;
         }
+        // Where clients know other ids, one that catches up could never tell that it has.
+        if (live && options_.stream.ids == IdMode::minted) return gap(request, identity);
         // Only what may stand in a header goes out as one; a query can bring anything.
         EventTracker cursor{options_.tracker};
         cursor.seed(id);
-        if (!cursor.header_value() || support_.value() == ResumeSupport::no) return gap(request, identity);
+        if (!cursor.header_value() || in_vain()) return gap(request, identity);
         plan.kind = Plan::Kind::upstream;
         plan.upstream_id = std::move(id);
         plan.doubtful = doubtful;
         return plan;
+    }
+
+    // An upstream that has not cared may have learned to: it is tried now and then.
+    bool in_vain() const {
+        constexpr unsigned tries_apart = 16;
+        return support_.value() == ResumeSupport::no && ++in_vain_ % tries_apart != 0;
     }
 
     Plan gap(const RequestHead& request, const StreamIdentity& identity) const {
@@ -184,6 +213,7 @@ private:
     const IdKeys& keys_;
     const BasicStreamDirectory<Traits>& directory_;
     ResumeSupportLearner support_;
+    mutable unsigned in_vain_ = 0;
     std::optional<bool> chained_;
 };
 

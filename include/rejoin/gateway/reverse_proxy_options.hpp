@@ -1,11 +1,14 @@
 #ifndef REJOIN_GATEWAY_REVERSE_PROXY_OPTIONS_HPP
 #define REJOIN_GATEWAY_REVERSE_PROXY_OPTIONS_HPP
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include <rejoin/client/reconnecting_stream.hpp>
@@ -73,6 +76,28 @@ struct ReverseProxyOptions {
     /// Bound on silence in regular bodies, both ways; zero = none.
     Duration body_idle = std::chrono::seconds{60};
 };
+
+/// `options` as a gateway goes by them. Throws `std::system_error` (`invalid_option`) for what is out of its domain.
+inline ReverseProxyOptions checked(ReverseProxyOptions options) {
+    options.stream.forward_retry = options.stream.forward_retry && !options.retry;
+    const auto is_session = [](const std::string& name) { return detail::iequals(name, "Mcp-Session-Id"); };
+    const bool by_session = std::any_of(options.principal.begin(), options.principal.end(), is_session);
+    if (options.post == PostStreams::mcp && !by_session) options.principal.push_back("Mcp-Session-Id");
+    const EventLog log{options.stream.log};
+    const bool one_line = options.stream.gap_event.find_first_of("\r\n") == std::string::npos &&
+                          options.writer.gap_event.find_first_of("\r\n") == std::string::npos;
+    if (options.directory.streams == 0 || !one_line) throw std::system_error{make_error_code(Error::invalid_option), "ReverseProxyOptions"};
+    return options;
+}
+
+/// How often clients and logs are looked after.
+inline Duration tick_interval(const ReverseProxyOptions& options) {
+    Duration interval = std::chrono::seconds{1};
+    for (const Duration due : {options.writer.heartbeat, options.writer.write_deadline, options.directory.linger}) {
+        if (due > Duration::zero()) interval = std::min(interval, due / 4);
+    }
+    return std::max<Duration>(interval, std::chrono::milliseconds{10});
+}
 
 }  // namespace rejoin
 

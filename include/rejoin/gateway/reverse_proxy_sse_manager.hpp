@@ -41,21 +41,14 @@ public:
     /// Throws `std::system_error` (`invalid_option`) for options out of their domain.
     BasicReverseProxySseManager(const asio::any_io_executor& executor, ReverseProxyOptions options)
         : executor_{executor},
-          options_{std::move(options)},
+          options_{checked(std::move(options))},
           access_{executor, options_, metrics_},
           forwarder_{options_.client, options_.body_idle, &heads_},
           keys_{options_.keys ? options_.keys : std::make_shared<const IdKeys>()},
           directory_{options_.directory},
           planner_{options_, *keys_, directory_},
           ticker_{executor, [this](TimePoint now) { return tick(now); }} {
-        options_.stream.forward_retry = options_.stream.forward_retry && !options_.retry;
-        const auto is_session = [](const std::string& name) { return detail::iequals(name, "Mcp-Session-Id"); };
-        const bool by_session = std::any_of(options_.principal.begin(), options_.principal.end(), is_session);
-        if (options_.post == PostStreams::mcp && !by_session) options_.principal.push_back("Mcp-Session-Id");
-        if (options_.directory.streams == 0) throw std::system_error{Error::invalid_option};
-        const EventLog checked{options_.stream.log};
-        if (options_.stream.gap_event.find_first_of("\r\n") != std::string::npos) throw std::system_error{Error::invalid_option};
-        ticker_.start(Traits::Clock::now() + tick_interval());
+        ticker_.start(Traits::Clock::now() + tick_interval(options_));
     }
 
     /// Adds an interceptor of events behind those already there: an `EventInterceptor` for all streams, or an
@@ -92,7 +85,7 @@ public:
         bool reusable = answer.reusable;
         // Nothing of what led here is in memory while a stream lasts.
         if (answer.stream) reusable = co_await serve_client(exchange, std::move(*answer.stream), options_.writer, options_.retry, heads_, metrics_);
-        metrics_.responded(exchange.outcome.status);
+        else metrics_.responded(exchange.outcome.status);
         co_return reusable && !(answer.stream && draining_);
     }
 
@@ -122,6 +115,7 @@ private:
     using Opened = typename BasicUpstreamAccess<Traits>::Opened;
     using Entry = BasicClientEntry<Traits>;
     using Journey = detail::Journey;
+    using Plan = BasicResumePlan<Traits>;
 
     // A request that has been answered, or is to be served from a stream.
     struct Answer {
@@ -130,8 +124,6 @@ private:
         bool reusable = false;
         std::optional<Entry> stream = {};
     };
-
-    using Plan = BasicResumePlan<Traits>;
 
     Awaitable<Answer> answer(Exchange& exchange) {
         const RequestHead& request = exchange.request;
@@ -144,10 +136,16 @@ private:
             const bool reusable = co_await exchange.respond(400, "bad request target");
             co_return reusable;
         }
+        // RFC 9112 3.2.2: a target in absolute form names the host, whatever the field says.
+        if (const auto url = Url::parse(request.target)) exchange.request.fields.set("Host", url->host_header());
         exchange.request.target = std::move(*target);
         ResumeRequest resume{request};
+        const bool get = request.method == "GET";
         // Whatever a stream answered, a client comes back to it by GET. Who asks is settled before anybody changes the request.
         const StreamIdentity identity = identity_of(request, resume.target);
+        // An answer that begins a session belongs to what the client will say then.
+        std::optional<RequestHead> asked;
+        if (options_.post == PostStreams::mcp && !get && !request.fields.contains("Mcp-Session-Id")) asked = request;
         if (heads_.sees_requests()) {
             const ForwardingContext client{exchange.client_address, "http"};
             auto refusal = heads_.intercept(client, exchange.request);
@@ -157,18 +155,23 @@ private:
             }
             resume = ResumeRequest{exchange.request};
         }
-        const bool get = request.method == "GET";
         Plan plan;
         if (get) plan = planner_.plan(request, identity, resume.id);
-        std::shared_ptr<void> opening;
-        if (get && plan.kind == Plan::Kind::fresh && options_.sharing == Sharing::shared && accepts_event_stream(request.fields)) {
-            co_await openings_.wait(identity.text());
+        const std::string& key = identity.text();
+        // Who is to be given the same stream waits until there is one, but not for one that fails after the other.
+        for (int turn = 0; turn < 2 && openings_.under_way(key) && may_open_shared(exchange, plan, identity); ++turn) {
+            co_await openings_.wait(key);
             plan = planner_.plan(request, identity, resume.id);
-            if (plan.kind == Plan::Kind::fresh) opening = openings_.begin(identity.text());
         }
+        std::shared_ptr<void> opening;
+        if (may_open_shared(exchange, plan, identity)) opening = openings_.begin(key);
         if (plan.kind == Plan::Kind::log) {
             Answer answer = co_await continue_stream(exchange, identity, resume.id, std::move(plan));
             co_return std::move(answer);
+        }
+        if (plan.kind == Plan::Kind::over) {
+            const bool reusable = co_await exchange.respond(204, std::string{});
+            co_return reusable;
         }
         if (plan.kind == Plan::Kind::refused) {
             metrics_.gap(plan.lost);
@@ -177,16 +180,30 @@ private:
             const bool reusable = co_await exchange.respond(410, "event id is gone", std::move(fields));
             co_return reusable;
         }
-        Journey journey = prepare(exchange, resume, identity, plan);
+        std::string upstream_id = get || !resume.id ? plan.upstream_id : planner_.upstream_id(identity, *resume.id);
+        Journey journey = detail::make_journey(options_, request, exchange.client_address, resume, identity, std::move(upstream_id), intercepted());
+        if (plan.kind == Plan::Kind::upstream) journey.seen = plan.seen.empty() ? *resume.id : plan.seen;
+        if (plan.doubtful) journey.doubtful = *resume.id;
         journey.opening = std::move(opening);
+        journey.asked = std::move(asked);
         if (plan.kind == Plan::Kind::gap) {
-            Answer answer = co_await answer_gap(exchange, *resume.id, std::move(plan), std::move(journey));
+            Answer answer = co_await answer_gap(exchange, resume.id.value_or(""), std::move(plan), std::move(journey));
             co_return std::move(answer);
         }
         Answer answer = co_await travel(exchange, std::move(journey));
-        // The end of an MCP session, whatever the server thinks of it.
-        if (request.method == "DELETE" && options_.post == PostStreams::mcp) directory_.erase(identity);
+        // The end of an MCP session, where the server knows of none any more.
+        const int status = exchange.outcome.status;
+        const bool gone = (status >= 200 && status < 300) || status == 404;
+        if (request.method == "DELETE" && options_.post == PostStreams::mcp && gone) directory_.erase(identity);
         co_return std::move(answer);
+    }
+
+    // Whether the request leads to the one stream that all such requests share, and there is none yet.
+    bool may_open_shared(const Exchange& exchange, const Plan& plan, const StreamIdentity& identity) const {
+        if (options_.sharing != Sharing::shared || exchange.request.method != "GET" || plan.stream) return false;
+        const bool open = plan.kind == Plan::Kind::fresh || plan.kind == Plan::Kind::upstream || plan.kind == Plan::Kind::gap;
+        const bool no_body = exchange.connection->parser().framing() == HttpFraming::none;
+        return open && no_body && accepts_event_stream(exchange.request.fields) && !directory_.live(identity);
     }
 
     StreamIdentity identity_of(const RequestHead& request, const std::string& target) const {
@@ -197,8 +214,7 @@ private:
 
     Awaitable<Answer> continue_stream(Exchange& exchange, const StreamIdentity& identity, std::optional<std::string> id, Plan plan) {
         Entry entry{std::move(plan.stream), plan.cursor};
-        const bool over = entry.stream->complete() || entry.stream->said_farewell();
-        if (entry.stream->ended() && over && entry.cursor == entry.stream->log()->last()) {
+        if (entry.stream->is_final() && entry.stream->is_over_at(entry.cursor)) {
             // WHATWG HTML 9.2.3: 204 is how a client is told that there is nothing to come back for.
             const bool reusable = co_await exchange.respond(204, std::string{});
             co_return reusable;
@@ -221,7 +237,7 @@ private:
         if (options_.sharing == Sharing::exclusive) directory_.displace(identity);
     }
 
-    Awaitable<Answer> answer_gap(Exchange& exchange, const std::string& id, Plan plan, Journey journey) {
+    Awaitable<Answer> answer_gap(Exchange& exchange, std::string id, Plan plan, Journey journey) {
         metrics_.gap(plan.lost);
         if (plan.stream) {
             displace(exchange.request, journey.identity, *plan.stream);
@@ -237,28 +253,6 @@ private:
     }
 
     // --- forwarding ---
-
-    Journey prepare(const Exchange& exchange, const ResumeRequest& resume, const StreamIdentity& identity, const Plan& plan) {
-        const ForwardingContext context{exchange.client_address, "http"};
-        const RequestHead& request = exchange.request;
-        const bool get = request.method == "GET";
-        Journey journey{identity, upstream_request(request, options_.upstream, request.target, context),
-                        HttpRequest{options_.upstream, request.method}, {}};
-        journey.resume_target = resume.target;
-        // Some upstreams look for the id in the query only.
-        journey.target = get && resume.id && plan.upstream_id != *resume.id ? resume.target : request.target;
-        if (!get) journey.post = post_streams_of(options_.post, request);
-        journey.returning = get && resume.id;
-        journey.head.fields.erase("Last-Event-ID");
-        const std::string id = get || !resume.id ? plan.upstream_id : planner_.upstream_id(identity, *resume.id);
-        if (!id.empty()) journey.head.fields.set("Last-Event-ID", id);
-        if (plan.kind == Plan::Kind::upstream) journey.seen = *resume.id;
-        if (plan.doubtful) journey.doubtful = *resume.id;
-        journey.origin.headers = journey.head.fields;
-        if (get) drop_body(journey.origin);
-        journey.origin.headers.erase("Host");  // that of whichever upstream is asked
-        return journey;
-    }
 
     Awaitable<Answer> travel(Exchange& exchange, Journey journey) {
         const bool no_body = exchange.connection->parser().framing() == HttpFraming::none;
@@ -300,14 +294,21 @@ private:
         }
         exchange.outcome.upstream = journey.server.origin();
         learn_from(*response, journey);
-        if (journey.post == PostStreams::mcp) enter_session(*response, exchange.request, journey);
+        if (journey.post == PostStreams::mcp && journey.asked) enter_session(*response, journey);
         Response message{std::move(*response), journey.origin.url, std::move(opened.connection), true};
         // What was carried out must not be answered with "come again": where there is no room for a log, it goes without.
         const bool get = exchange.request.method == "GET";
-        const bool room = get || !(directory_.full() || draining_);
+        const bool room = get || intercepted() || !(directory_.full() || draining_);
         const bool stream = message.is_event_stream() && exchange.request.method != "HEAD" && room;
         const bool whole = upload->done && upload->result;
         if (!whole && stream) message.connection().forbid_reuse();
+        if (!stream && intercepted() && is_event_stream(message.head().fields.get("Content-Type").value_or(""))) {
+            // Nothing that interceptors are there to hide goes past them.
+            co_await forwarder_.end_upload(exchange, *upload);
+            const std::error_code unreadable = Error::bad_content_encoding;
+            co_await forwarder_.fail(exchange, unreadable);
+            co_return false;
+        }
         if (!stream && !(journey.returning && is_passing(message.status()))) {
             journey.opening.reset();
             const bool reusable = co_await forwarder_.relay(exchange, std::move(message), *upload, !draining_);
@@ -322,25 +323,24 @@ private:
     }
 
     // MCP's `initialize` is answered with the session that its stream belongs to.
-    void enter_session(const ResponseHead& response, const RequestHead& request, Journey& journey) const {
+    void enter_session(const ResponseHead& response, Journey& journey) const {
         const auto session = response.fields.get("Mcp-Session-Id");
-        if (!session || request.fields.contains("Mcp-Session-Id")) return;
-        RequestHead later = request;
-        later.fields.set("Mcp-Session-Id", *session);
-        journey.identity = identity_of(later, request.target);
+        if (!session) return;
+        journey.asked->fields.set("Mcp-Session-Id", *session);
+        journey.identity = identity_of(*journey.asked, journey.asked->target);
         journey.origin.headers.set("Mcp-Session-Id", *session);
     }
 
     // Ids of the gateway's form that are none of its own mean something upstream only to another gateway, which says in `Via`
     // that it is one, and in `SSE-Resume` what became of the id.
     void learn_from(const ResponseHead& response, Journey& journey) {
-        const bool chained = came_through_gateway(response.fields);
-        planner_.learn_chained(chained);
-        if (!chained && !journey.doubtful.empty()) {
+        const bool stream = response.status == 200 && is_event_stream(response.fields.get("Content-Type").value_or(""));
+        if (stream) planner_.learn_chained(came_through_gateway(response.fields));
+        if (!planner_.chained() && !journey.doubtful.empty()) {
             metrics_.gap(0);
             journey.begin_anew(journey.doubtful, options_.stream.gap_event);
-        } else if (const auto said = response.fields.get("SSE-Resume"); said && chained && journey.returning) {
-            journey.continuity = std::string{*said};
+        } else if (const auto said = response.fields.get("SSE-Resume"); said && stream && planner_.chained() && journey.returning) {
+            journey.continuity = continuity_of(*said, journey.seen);
         }
     }
 
@@ -364,6 +364,8 @@ private:
         co_return false;
     }
 
+    bool intercepted() noexcept { return !factory_.interceptors().empty(); }
+
     // Statuses that tell nothing about the stream itself: it may go on once they pass.
     static bool is_passing(int status) {
         return status == 409 || is_retryable_status(status);
@@ -377,14 +379,20 @@ private:
         if (main && journey.seen.empty() && planner_.joins_without_id(exchange.request)) {
             // Another client was faster: one stream is enough.
             if (first) first->connection().close();
+            const bool gap = !journey.continuity.empty();
             Plan plan;
-            plan.cursor = main->log()->last();
+            plan.cursor = gap && options_.gap == GapPolicy::oldest ? main->log()->first() - 1 : main->log()->last();
             plan.stream = std::move(main);
             std::optional<std::string> none;
             Answer answer = co_await continue_stream(exchange, journey.identity, std::move(none), std::move(plan));
+            if (answer.stream && gap) {
+                answer.stream->resume = ClientResume::gap;
+                answer.stream->continuity = std::move(journey.continuity);
+                answer.stream->notice = std::move(journey.notice);
+            }
             co_return std::move(answer);
         }
-        if (directory_.full() || draining_) {
+        if ((get || !intercepted()) && (directory_.full() || draining_)) {
             HttpFields fields;
             fields.set("Retry-After", "5");
             const bool reusable = co_await exchange.respond(503, "too many streams", std::move(fields));
@@ -396,11 +404,14 @@ private:
             if (journey.seen.empty() && main) directory_.retire(*main);
             if (journey.seen.empty()) main = nullptr;
         }
+        journey.exclusive = planner_.is_exclusive(exchange.request);
         const bool detached = !get && journey.post == PostStreams::detach;
         const bool primed = !get && journey.post == PostStreams::mcp && mcp_primes(mcp_version(exchange.request));
+        const bool returning = journey.returning;
         std::string continuity = std::move(journey.continuity);
         std::string notice = std::move(journey.notice);
         Entry entry{factory_.make(std::move(journey), std::move(first), main, planner_.support()), 0};
+        if (returning) entry.resume = ClientResume::upstream;
         if (continuity.starts_with("gap")) entry.resume = ClientResume::gap;
         entry.continuity = std::move(continuity);
         entry.notice = std::move(notice);
@@ -412,17 +423,9 @@ private:
 
     // --- time ---
 
-    Duration tick_interval() const {
-        Duration interval = std::chrono::seconds{1};
-        for (const Duration due : {options_.writer.heartbeat, options_.writer.write_deadline, options_.directory.linger}) {
-            if (due > Duration::zero()) interval = std::min(interval, due / 4);
-        }
-        return std::max<Duration>(interval, std::chrono::milliseconds{10});
-    }
-
     std::optional<TimePoint> tick(TimePoint now) {
         directory_.check(now);
-        return now + tick_interval();
+        return now + tick_interval(options_);
     }
 
     asio::any_io_executor executor_;

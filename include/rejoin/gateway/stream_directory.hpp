@@ -40,6 +40,10 @@ public:
     struct Found {
         StreamPtr stream;
         EventLog::Sequence cursor = 0;
+        bool answers_get = true;
+
+        /// The stream was cut for good and the client has had all of it: what there is now only the upstream can tell.
+        bool is_dead_end() const { return stream->ended() && !stream->is_final() && !stream->joined() && stream->is_over_at(cursor); }
     };
 
     explicit BasicStreamDirectory(StreamDirectoryOptions options) : options_{options} {}
@@ -94,7 +98,9 @@ public:
             if (!entry->second.keeping.resumable) continue;
             const StreamPtr& stream = entry->second.stream;
             const auto cursor = stream->find(id);
-            if (cursor && (!best || better(*stream, *best->stream))) best = Found{stream, *cursor};
+            if (!cursor) continue;
+            Found found{stream, *cursor, entry->second.keeping.answers_get};
+            if (!best || better(found, *best)) best = std::move(found);
         }
         return best;
     }
@@ -162,7 +168,10 @@ private:
         Keeping keeping;
     };
 
-    static bool better(const Stream& one, const Stream& other) {
+    static bool better(const Found& found, const Found& best) {
+        const Stream& one = *found.stream;
+        const Stream& other = *best.stream;
+        if (found.is_dead_end() != best.is_dead_end()) return best.is_dead_end();
         if (one.clients().empty() != other.clients().empty()) return one.clients().empty();
         if (one.ended() != other.ended()) return !one.ended();
         return one.log()->last() > other.log()->last();
@@ -172,8 +181,9 @@ private:
         if (!entry.stream->clients().empty()) return false;
         if (!entry.keeping.resumable) return true;
         const Duration linger = entry.keeping.linger;
-        const Duration kept = entry.stream->ended() ? std::max(options_.keep_ended, linger) : linger;
-        return now - entry.stream->idle_since() >= kept;
+        if (!entry.stream->ended()) return now - entry.stream->idle_since() >= linger;
+        // However often somebody comes back meanwhile.
+        return entry.stream->joined() || now - entry.stream->ended_at() >= std::max(options_.keep_ended, linger);
     }
 
     // The one that gives way first; null when all are empty.

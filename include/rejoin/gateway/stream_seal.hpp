@@ -77,6 +77,24 @@ public:
 
     std::string_view key_id() const noexcept { return key_id_; }
 
+    /// Whether `text` has the form of a minted id, whoever wrote it.
+    static bool is_minted_form(std::string_view text) {
+        if (text.size() <= minted_code_size) return false;
+        const std::string_view code = text.substr(text.size() - minted_code_size);
+        return code.front() == '-' && detail::read_base64url(code.substr(1)) && MintedId::parse(text.substr(0, text.size() - minted_code_size));
+    }
+
+    /// Whether `text` has the form of a sealed id, whoever wrote it; `key_id` becomes that of its key.
+    static bool is_sealed_form(std::string_view text, std::string_view& key_id) {
+        if (!text.starts_with(sealed_prefix)) return false;
+        text.remove_prefix(sealed_prefix.size());
+        const std::size_t end = text.find('-');
+        if (end == std::string_view::npos) return false;
+        key_id = text.substr(0, end);
+        const auto content = detail::read_base64url(text.substr(end + 1));
+        return content && content->size() > code_size;
+    }
+
 private:
     static constexpr std::size_t code_size = 8;
     static constexpr std::size_t minted_code_size = 1 + 11;

@@ -35,15 +35,16 @@ constexpr std::string_view to_string(ResumeSupport support) noexcept {
 /// Not thread-safe.
 class ResumeSupportLearner {
 public:
-    /// A resumed stream's outcome.
-    void observe(ResumeOutcome outcome) noexcept {
+    /// A resumed stream's outcome. `own`: the cursor was of an event that this side had read; of others nobody knows whether
+    /// they were ever that server's, and a gap behind them tells nothing.
+    void observe(ResumeOutcome outcome, bool own = true) noexcept {
         switch (outcome) {
         case ResumeOutcome::resumed:
         case ResumeOutcome::overlapped: learn(ResumeSupport::yes); break;
         case ResumeOutcome::restarted: learn(ResumeSupport::replays); break;
         case ResumeOutcome::gap_possible:
             // One that has dropped what was asked for looks the same, once.
-            if (++gaps_ >= gaps_that_tell && value_ != ResumeSupport::yes) value_ = ResumeSupport::no;
+            if (own && ++gaps_ >= gaps_that_tell && value_ != ResumeSupport::yes) value_ = ResumeSupport::no;
             break;
         case ResumeOutcome::none:
         case ResumeOutcome::epoch_changed:

@@ -2,6 +2,7 @@
 #define REJOIN_GATEWAY_DETAIL_JOURNEY_HPP
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,7 +29,9 @@ struct Journey {
     std::string resume_target = {};  // and with those that resume its stream
     std::vector<std::string> farewell = {};
     PostStreams post = PostStreams::cut;
+    std::optional<RequestHead> asked = {};  // as the client put it, where its answer may begin a session
     bool returning = false;
+    bool exclusive = false;
     Url server = {};
 
     // The client's stream begins anew, and it is told so: nothing upstream can know its id.

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include <rejoin/gateway/detail/journey.hpp>
@@ -43,12 +44,16 @@ public:
         LiveStreamOptions live = live_stream_options(options_, journey);
         ReconnectingStreamOptions reading = upstream_options(options_, journey);
         reading.breakers = access_.breakers();
+        // Being asked again and again would cost what comes meanwhile.
+        if (support.value() == ResumeSupport::no) reading.health.resumed = {};
+        std::string seed{journey.origin.headers.get("Last-Event-ID").value_or("")};
         auto interceptors = interceptors_.for_stream(journey.head, journey.origin.method, journey.origin.url.target);
         auto upstream = std::make_unique<Upstream>(executor_, std::move(journey.origin), std::move(reading));
         if (first) upstream->adopt(std::move(*first));
         auto stream = std::make_shared<Stream>(executor_, std::move(upstream), std::move(live), keys_.seal_of(journey.identity),
                                                support, std::move(interceptors), metrics_);
-        if (main) stream->catch_up(main, std::move(journey.seen));
+        stream->set_seed(std::move(seed));
+        if (main) stream->catch_up(main, std::move(journey.seen), journey.exclusive);
         directory_.add(journey.identity, stream, keeping);
         stream->start();
         return stream;

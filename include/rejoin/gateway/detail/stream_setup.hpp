@@ -1,12 +1,36 @@
 #ifndef REJOIN_GATEWAY_DETAIL_STREAM_SETUP_HPP
 #define REJOIN_GATEWAY_DETAIL_STREAM_SETUP_HPP
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <rejoin/gateway/detail/journey.hpp>
+#include <rejoin/gateway/resume_request.hpp>
 #include <rejoin/gateway/reverse_proxy_options.hpp>
 
 namespace rejoin::detail {
+
+// The way of a request upstream. `upstream_id`: what it is to go on behind, as the upstream knows it; empty for none.
+// `legible`: a stream that answers it must not be coded.
+inline Journey make_journey(const ReverseProxyOptions& options, const RequestHead& request, const std::string& client_address,
+                            const ResumeRequest& resume, const StreamIdentity& identity, std::string upstream_id, bool legible) {
+    const ForwardingContext context{client_address, "http"};
+    const bool get = request.method == "GET";
+    Journey journey{identity, upstream_request(request, options.upstream, request.target, context), HttpRequest{options.upstream, request.method}, {}};
+    journey.resume_target = resume.target;
+    // Some upstreams look for the id in the query only.
+    journey.target = get && resume.id && upstream_id != *resume.id ? resume.target : request.target;
+    if (!get) journey.post = post_streams_of(options.post, request);
+    journey.returning = get && resume.id;
+    journey.head.fields.erase("Last-Event-ID");
+    if (!upstream_id.empty()) journey.head.fields.set("Last-Event-ID", std::move(upstream_id));
+    if (legible) journey.head.fields.set("Accept-Encoding", "identity");
+    journey.origin.headers = journey.head.fields;
+    if (get) drop_body(journey.origin);
+    journey.origin.headers.erase("Host");  // that of whichever upstream is asked
+    return journey;
+}
 
 // How the stream that answers a request is read from its upstream, from there on.
 inline ReconnectingStreamOptions upstream_options(const ReverseProxyOptions& proxy, const Journey& journey) {
