@@ -1,6 +1,7 @@
 #ifndef REJOIN_EXAMPLES_INTERCEPTORS_REDACT_JSON_HPP
 #define REJOIN_EXAMPLES_INTERCEPTORS_REDACT_JSON_HPP
 
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <iterator>
@@ -15,7 +16,6 @@
 #include <nlohmann/json.hpp>
 
 #include <rejoin/gateway/interceptor.hpp>
-#include <rejoin/sse/detail/utf8.hpp>
 
 namespace examples {
 
@@ -42,6 +42,7 @@ public:
             const char* const end = name.text.data() + name.text.size();
             const auto read = std::from_chars(name.text.data(), end, index);
             if (read.ec == std::errc{} && read.ptr == end) name.index = index;
+            is_ascii_ = is_ascii_ && std::all_of(name.text.begin(), name.text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
             names_.push_back(std::move(name));
             if (more) path.remove_prefix(dot + 1);
         }
@@ -54,7 +55,7 @@ public:
         if (!may_hold(text) || parse(text)) return spans_;
         // What a browser takes and this parser does not: half a surrogate pair, bytes that are no UTF-8.
         tamed_ = tame(text);
-        refused_ = !parse(tamed_);
+        refused_ = !is_ascii_ || !parse(tamed_);
         return spans_;
     }
 
@@ -144,13 +145,11 @@ private:
         return read;
     }
 
-    // The text with nothing in it that is no Unicode; each byte stays where it is.
+    // The text as ASCII, with no half of a surrogate pair; each byte stays where it is.
     static std::string tame(std::string_view text) {
-        std::string out;
-        while (!text.empty()) {
-            const auto step = rejoin::detail::utf8_step(text);
-            out.append(step.valid ? text.substr(0, step.length) : std::string_view{"????"}.substr(0, step.length));
-            text.remove_prefix(step.length);
+        std::string out{text};
+        for (char& c : out) {
+            if (static_cast<unsigned char>(c) >= 0x80) c = '?';
         }
         for (std::size_t at = out.find('\\'); at != out.npos; at = out.find('\\', at)) {
             const unsigned unit = escaped_unit(out, at);
@@ -241,6 +240,7 @@ private:
     const char* seen_ = nullptr;         // how far the parser has read
     const char* behind_last_ = nullptr;  // the token before
     std::string tamed_;
+    bool is_ascii_ = true;
     bool refused_ = false;
     std::size_t hit_depth_ = 0;          // levels down to the one that is a hit; 0: in none
 };

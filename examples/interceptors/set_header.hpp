@@ -41,8 +41,8 @@ inline std::optional<rejoin::HttpField> parse_header(std::string_view text, std:
     const std::string& name = head.fields.back().name;
     why = "'" + name + "' is the proxy's own to set";
     if (rejoin::is_framing_field(name)) return std::nullopt;
-    for (const std::string_view own : {"Host", "Accept-Encoding", "Last-Event-ID", "Proxy-Authorization"}) {
-        if (rejoin::detail::iequals(name, own)) return std::nullopt;
+    for (const char* const own : {"Host", "Accept-Encoding", "Last-Event-ID", "Proxy-Authorization"}) {
+        if (head.fields.contains(own)) return std::nullopt;
     }
     return std::move(head.fields.back());
 }
