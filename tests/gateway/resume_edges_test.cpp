@@ -287,9 +287,10 @@ TEST_CASE("no stream goes past the interceptors") {
     route.start();
     route.proxy->manager.add_interceptor([](const StreamContext&, std::vector<SseEvent>& parts) { parts.front().data = "***"; });
     SECTION("where there is no room for another log") {
-        route.upstream.otherwise(Reaction::stream().event("secret", "1").stall());
+        route.upstream.otherwise(Reaction::stream().comment(" secret").event("secret", "1").stall());
         const auto other = route.follow();
         REQUIRE(route.until_has(other, "data: ***"));
+        CHECK(count(other->body, "secret") == 0);
         const std::string post = "POST /s HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx";
         CHECK(count(fetched(route.io, route.proxy->url("/s"), post, "id: 1").body, "secret") == 0);
     }

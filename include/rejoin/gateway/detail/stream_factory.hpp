@@ -44,6 +44,8 @@ public:
         LiveStreamOptions live = live_stream_options(options_, journey);
         ReconnectingStreamOptions reading = upstream_options(options_, journey);
         reading.breakers = access_.breakers();
+        // Interceptors are there for events; what they might hide in those must not go out in a comment.
+        if (!interceptors_.empty()) live.forward_comments = reading.parser.comments = false;
         // Being asked again and again would cost what comes meanwhile.
         if (support.value() == ResumeSupport::no) reading.health.resumed = {};
         std::string seed{journey.origin.headers.get("Last-Event-ID").value_or("")};
