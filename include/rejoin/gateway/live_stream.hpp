@@ -67,7 +67,6 @@ public:
 
     /// Before `start()`: the upstream is asked for what follows this id.
     void set_seed(std::string upstream_id) { seed_ = std::move(upstream_id); }
-    /// That id; empty where there was none.
     const std::string& seed() const noexcept { return seed_; }
 
     /// Before `start()`: this stream serves a client whose id `main` no longer has, and is read only until it meets `main`'s
@@ -89,6 +88,7 @@ public:
     /// be called, each owns the other.
     void attach(const std::shared_ptr<Writer>& writer) {
         clients_.push_back(writer);
+        tail_asked_ = tail_asked_ || (ended_ && writer->cursor() >= log_->last_with_id());
         const auto self = this->shared_from_this();
         writer->belong([self] { self->on_space(); }, [self, raw = writer.get()] { self->detach(*raw); });
         writer->pump();
@@ -185,7 +185,7 @@ private:
     void detach(const Writer& writer) {
         held_ = writer.cursor();
         // Events without an id at the end are given again to one who comes back for them; once, or that would never end.
-        tail_repeated_ = tail_repeated_ || (ended_ && writer.began() > 0 && held_ == log_->last());
+        tail_repeated_ = tail_repeated_ || (tail_asked_ && held_ == log_->last());
         began_ = writer.began();
         remove(writer);
         if (!options_.lingers && clients_.empty()) stop();
@@ -438,7 +438,8 @@ private:
     bool ended_ = false;
     bool complete_ = false;
     bool said_farewell_ = false;
-    bool tail_repeated_ = false;
+    bool tail_asked_ = false;     // by one who came behind the end
+    bool tail_repeated_ = false;  // to such a one
     bool broken_ = false;
 };
 
