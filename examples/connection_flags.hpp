@@ -33,7 +33,8 @@ public:
         if (!proxy_.empty()) {
             auto url = rejoin::Url::parse(proxy_);
             if (!url || url->scheme != "http") {
-                why = "--proxy is not http://[USER:PASSWORD@]HOST:PORT";
+                const bool credentials = proxy_.find('@') != std::string::npos;  // not to be printed
+                why = "--proxy " + (credentials ? std::string{} : "'" + proxy_ + "' ") + "is not http://[USER:PASSWORD@]HOST:PORT";
                 return false;
             }
             options.proxy = rejoin::HttpProxy{std::move(*url), {}};
