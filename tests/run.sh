@@ -9,7 +9,7 @@
 #   clang     clang 19 with AddressSanitizer and UndefinedBehaviorSanitizer, every target without a warning: unit and
 #             integration tests
 #   tsan      clang 19 with ThreadSanitizer: the layers that know threads
-#   fuzz      clang 19 with libFuzzer: a minute for the event stream parser, half a minute for each other target
+#   fuzz      clang 19 with libFuzzer: 40 seconds for the event stream parser, 20 for each other target
 #
 #   --stage NAME    only this stage; may be given several times
 #   --no-install    install nothing; fail where something is missing
@@ -120,8 +120,8 @@ stage_fuzz() {
         seeds=tests/fuzz/${name%_fuzz}_corpus
         [ -d "$seeds" ] || seeds=tests/fuzz/corpus
         case $name in
-        *parser*) seconds=60 ;;
-        *) seconds=30 ;;
+        *parser*) seconds=40 ;;
+        *) seconds=20 ;;
         esac
         seconds=${FUZZ_SECONDS:-$seconds}
         work=build/fuzz/work/$name
