@@ -320,3 +320,19 @@ TEST_CASE("a target in absolute form names the host, whatever the field says") {
     CHECK(status("b.example") == 404);
     CHECK(status("a.example") == 200);
 }
+
+TEST_CASE("a reader that keeps up stays in a log that is smaller than one read of the upstream's") {
+    Route route;
+    route.options.stream.log.bytes = 4096;
+    route.options.stream.backpressure = false;
+    std::string burst;
+    for (int i = 1; i <= 200; ++i) burst += "data: event " + std::to_string(i) + "\ndata: " + std::string(80, 'x') + "\nid: " + std::to_string(i) + "\n\n";
+    Gate reader;
+    route.upstream.then(Reaction::stream().wait(reader).body(burst).stall());
+    route.start();
+    const auto client = route.follow();
+    REQUIRE(route.until_has(client, ":\n"));
+    reader.open();
+    CHECK(run_until(route.io, [&] { return client->ended || client->body.find("data: event 200\n") != std::string::npos; }));
+    CHECK(exactly(client->body, 1, 200));
+}

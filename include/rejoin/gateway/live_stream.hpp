@@ -287,11 +287,11 @@ private:
         const std::size_t before = log_->bytes();
         const bool framed = framer_.append(*log_, event, now_);
         (framed ? metrics_.events : metrics_.events_refused).add();
+        unpublished_bytes_ += log_->bytes() > before ? log_->bytes() - before : event.data.size();
         if (framed && event.has_id) newest_with_id_ = log_->last();
         if (!framed || !catch_up_.under_way()) return;
         catch_up_.take(event.has_id ? framer_.client_id(*log_, event.id) : std::string_view{});
         meets_main();
-        unpublished_bytes_ += log_->bytes() > before ? log_->bytes() - before : event.data.size();
     }
 
     // True when this stream has caught up, and reads no further.
