@@ -108,6 +108,7 @@ public:
         push(entry);
         if (entry.has_id) last_with_id_ = last_;
         bytes_ += frame.size();
+        appended_bytes_ += frame.size();
         evict_older(now);
         return last_;
     }
@@ -176,6 +177,8 @@ public:
     Sequence last_with_id() const noexcept { return last_with_id_; }
     std::size_t size() const noexcept { return size_; }
     std::size_t bytes() const noexcept { return bytes_; }
+    /// Bytes of all frames ever appended.
+    std::uint64_t appended_bytes() const noexcept { return appended_bytes_; }
     /// Events dropped so far.
     std::uint64_t evicted(EvictionReason reason) const noexcept { return evicted_[static_cast<std::size_t>(reason)]; }
     std::uint64_t evicted() const noexcept {
@@ -263,6 +266,7 @@ private:
     std::size_t head_ = 0;
     std::size_t size_ = 0;
     std::size_t bytes_ = 0;
+    std::uint64_t appended_bytes_ = 0;
     Sequence last_ = 0;
     Sequence last_with_id_ = 0;
     std::array<std::uint64_t, eviction_reason_count> evicted_{};

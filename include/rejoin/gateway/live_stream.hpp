@@ -217,7 +217,7 @@ private:
             while (upstream_->try_next(item)) {
                 take(item);
                 if (interceptors_ && interceptors_->waiting()) co_await finish_event();
-                if (log_->last() - published_ < publish_events() && unpublished_bytes_ < options_.log.bytes / 4) continue;
+                if (log_->last() - published_ < publish_events() && log_->appended_bytes() - published_bytes_ < options_.log.bytes / 4) continue;
                 publish();
                 if (must_wait()) co_await wait_for_space();
             }
@@ -284,10 +284,8 @@ private:
     }
 
     void append(const SseEventView& event) {
-        const std::size_t before = log_->bytes();
         const bool framed = framer_.append(*log_, event, now_);
         (framed ? metrics_.events : metrics_.events_refused).add();
-        unpublished_bytes_ += log_->bytes() > before ? log_->bytes() - before : event.data.size();
         if (framed && event.has_id) newest_with_id_ = log_->last();
         if (!framed || !catch_up_.under_way()) return;
         catch_up_.take(event.has_id ? framer_.client_id(*log_, event.id) : std::string_view{});
@@ -347,7 +345,7 @@ private:
         received_ = upstream_->received();
         count_evictions();
         published_ = log_->last();
-        unpublished_bytes_ = 0;
+        published_bytes_ = log_->appended_bytes();
         for (const auto& client : clients_) client->pump();
         if (comments_.empty()) return;
         for (const auto& client : clients_) client->insert(comments_);
@@ -433,7 +431,7 @@ private:
     std::array<std::uint64_t, eviction_reason_count> evicted_{};  // counted in the metrics already
     TimePoint dropped_at_{};
     EndReason last_end_ = EndReason::connect_failed;
-    std::size_t unpublished_bytes_ = 0;
+    std::uint64_t published_bytes_ = 0;
     bool waiting_for_space_ = false;
     bool ended_ = false;
     bool complete_ = false;
