@@ -23,6 +23,7 @@
 #include "interceptors/event_types.hpp"
 #include "interceptors/redact_json.hpp"
 #include "interceptors/set_header.hpp"
+#include "upstream_url.hpp"
 
 namespace {
 
@@ -109,8 +110,9 @@ asio::awaitable<void> drain(asio::io_context& io, rejoin::ReverseProxySseManager
 int run(const Settings& settings) {
     const auto endpoint = examples::parse_endpoint(settings.listen);
     if (!endpoint) throw std::invalid_argument{"--listen: '" + settings.listen + "' is not HOST:PORT"};
-    auto upstream = rejoin::Url::parse(settings.upstream);
-    if (!upstream) throw std::invalid_argument{"--upstream: '" + settings.upstream + "': " + upstream.error().message()};
+    std::string why;
+    auto upstream = examples::parse_upstream(settings.upstream, why);
+    if (!upstream) throw std::invalid_argument{"--upstream: " + why};
     if (upstream->scheme == "https") throw std::invalid_argument{"--upstream: https is not built into this example"};
     rejoin::ReverseProxyOptions options;
     options.upstream = std::move(*upstream);

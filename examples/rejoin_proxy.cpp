@@ -33,6 +33,7 @@
 #include "proxy_routes.hpp"
 #include "route_config.hpp"
 #include "route_options.hpp"
+#include "upstream_url.hpp"
 
 namespace {
 
@@ -200,12 +201,9 @@ bool set_upstreams(const Settings& settings, examples::ProxyConfig& config, std:
     route.rule.prefix = "/";
     if (settings.upstreams.empty()) why = "--upstream is required";
     for (const std::string& text : settings.upstreams) {
-        auto url = rejoin::Url::parse(text);
-        // What may be a password is not printed.
-        if (text.find('@') != std::string::npos) why = "--upstream: a URL with credentials; they are the clients' to send";
-        else if (!url) why = "--upstream: '" + text + "': " + url.error().message();
-        else if (url->target.find('?') != std::string::npos) why = "--upstream: '" + text + "' has a query";
-        else route.upstreams.push_back(std::move(*url));
+        auto url = examples::parse_upstream(text, why);
+        if (url) route.upstreams.push_back(std::move(*url));
+        else why = "--upstream: " + why;
     }
     config.table.add(route.rule);
     config.routes.push_back(std::move(route));

@@ -102,10 +102,7 @@ public:
     void stop() {
         draining_ = true;
         ticker_.stop();
-        directory_.for_each([](Stream& stream, bool) {
-            stream.stop();
-            for (const auto& client : stream.clients()) client->stop();
-        });
+        directory_.stop();
     }
 
 private:

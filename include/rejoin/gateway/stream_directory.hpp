@@ -71,18 +71,20 @@ public:
     void erase(const StreamIdentity& identity) {
         const auto [begin, end] = streams_.equal_range(identity.text());
         for (auto entry = begin; entry != end; ++entry) {
-            Stream& stream = *entry->second.stream;
-            stream.stop();
-            for (const auto& client : stream.clients()) client->stop();  // nobody looks after their deadlines any more
+            cut(*entry->second.stream);
         }
         streams_.erase(begin, end);
     }
 
     /// Ends and forgets one stream.
     void retire(Stream& stream) {
-        stream.stop();
-        for (const auto& client : stream.clients()) client->stop();
+        cut(stream);
         std::erase_if(streams_, [&stream](const auto& entry) { return entry.second.stream.get() == &stream; });
+    }
+
+    /// Ends all streams now; they are kept.
+    void stop() {
+        for (const auto& [identity, entry] : streams_) cut(*entry.stream);
     }
 
     Duration linger() const noexcept { return options_.linger; }
@@ -167,6 +169,12 @@ private:
         StreamPtr stream;
         Keeping keeping;
     };
+
+    // With its clients, whose deadlines nobody may look after any more.
+    static void cut(Stream& stream) {
+        stream.stop();
+        for (const auto& client : stream.clients()) client->stop();
+    }
 
     static bool better(const Found& found, const Found& best) {
         const Stream& one = *found.stream;
